@@ -217,7 +217,9 @@ def test_notes_speak_of_the_columns_that_are_shown(tmp_path):
     def said(*keys):
         return [note.split(":")[0] for note in board.table(one, 1, keys, one.rows).notes]
 
-    assert said("loss", "rank_range", "accuracy")[-2:] == ["Rank", "±, or [from, to] where it is uneven"]
+    *_, rank, luck, interval = said("loss", "rank_range", "accuracy")
+    assert (rank, interval) == ("Rank", "±, or [from, to] where it is uneven")
+    assert luck.startswith("Of 2 equal ones the best would seem ")
     assert said("loss", "accuracy")[-1] == "±, or [from, to] where it is uneven"
     assert "Rank" not in said("loss", "accuracy")
     assert said("loss", "seconds") == ["The same in all rows"]
