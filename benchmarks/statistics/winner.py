@@ -5,9 +5,9 @@ intervals hold the winner's true score, and what corrections do that forget rows
 
 ``luck``: by how much the score of the best of equal models exceeds its true score, beside what `ferbench leaderboard`
 says, and what errors that are taken for independent would say. ``intervals``: how often 95 % intervals hold the
-winner's true score, their width, and how far off their middle is. ``removed``: of equal models all but some are removed;
-how often any two of those that are left are told apart, by a correction for these alone and by one for all that
-were tested; and the same where models are unlike, which is the power.
+winner's true score, their width, and how far off their middle is. ``removed``: of equal models all but some are
+removed; how often any two of those that are left are told apart, by a correction for these alone and by one for all
+that were tested; and the same where models are unlike, which is the power.
 
 Models are those of ``simulate.py``. Fixed random seeds: the same call prints the same numbers.
 """
