@@ -110,6 +110,8 @@ class SplitRequest:
     test_limit: int | None = None
     test_limit_per_class: int | None = None
     validation: float = 0.2
+    test: float | None = None
+    test_seed: int = 0
     fold: str | None = None
     test_fold: str | None = None
     group_by: str | None = None
@@ -128,12 +130,14 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     """
     protocol = choose_protocol(protocols, request.protocol, pack.dataset)
     class_names, labels = select_classes(pack, request)
-    if not protocol.test and request.fold is None and request.test_fold is None:
+    if not protocol.test and request.fold is None and request.test_fold is None and request.test is None:
         raise UserError(
             f"protocol '{protocol.name}' of '{pack.dataset}' is for folds and has no test part",
-            "test every fold with --test-folds 5, name one with --set data.test_fold=1/5, or choose another "
-            "data.protocol",
+            "test every fold with --test-folds 5, name one with --set data.test_fold=1/5, hold a fifth out with "
+            "--set data.test=0.2, or choose another data.protocol",
         )
+
+    held_out = None if request.test is None else _held_out(pack, protocol, protocols, request)
 
     def rows_of(parts: Sequence[str]) -> Rows:
         return rows_of_parts(pack, present_parts(pack, parts, protocol, protocols), labels)
@@ -142,9 +146,9 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     cut_parts = protocol.train if request.test_fold is None else _every_part(pack, protocol, protocols)
     pool, extra = rows_of(cut_parts), rows_of(protocol.train_only)
     groups = _groups(pack, request.group_by or protocol.group_by)
-    test_parts = () if folded else present_parts(pack, protocol.test, protocol, protocols)
+    test_parts = () if folded or held_out is not None else present_parts(pack, protocol.test, protocol, protocols)
     # A fold is tested on what is validated on.
-    refuse_doubted(pack, cut_parts if folded else test_parts, request)
+    refuse_doubted(pack, cut_parts if folded or held_out is not None else test_parts, request, held_out)
     named = protocol.validation
     if protocol.cut_if_missing:
         named = tuple(part for part in named if part in pack.parts)
@@ -158,7 +162,14 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         by = _kept_together(pack, pool, request.group_by or protocol.group_by)
         pool, test, tested = _test_fold(pack, pool, labels, class_names, groups, request, by=by, samples=samples)
     else:
-        test = limited(pack, rows_of(test_parts), labels, request, "test_limit")
+        drawn = rows_of(test_parts) if held_out is None else held_out[labels[held_out] >= 0]
+        test = limited(pack, drawn, labels, request, "test_limit")
+    if held_out is not None:  # with all that shows the same person or clip in parts that nothing is drawn from
+        pool, extra, validation = (
+            None if rows is None else rows[~np.isin(groups[rows], groups[held_out])]
+            for rows in (pool, extra, validation)
+        )
+        test = test if request.fold is None else test[:0]
 
     learnt = limited(pack, np.union1d(pool, extra), labels, request, "train_limit")
     extra = np.intersect1d(learnt, extra)
@@ -166,7 +177,8 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
     if request.fold is not None:
         train, validation = _fold(pool, _as_in_the_dataset(pack, labels), groups, request)
     elif validation is None:
-        train, validation = _cut_validation(pool, _as_in_the_dataset(pack, labels), groups, request)
+        in_order = _as_in_the_dataset(pack, labels)
+        train, validation = _cut_off(pool, in_order, groups, request.validation, request.split_seed, "validation")
     else:
         train = pool
     train = np.union1d(train, extra)
@@ -179,7 +191,7 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
             votes[given != labels] = np.nan
         labels = given
     return Split(
-        protocol=protocol.name if tested is None else tested.protocol,
+        protocol=protocol_name(pack, protocols, request) if tested is None else tested.protocol,
         class_names=class_names,
         labels=labels,
         train=train,
@@ -190,9 +202,10 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         validation_digest=rows_digest(pack, validation, labels, class_names, votes),
         test_digest=None if request.fold is not None else digest_of_test_set(pack, test, labels, class_names),
         excluded={
-            "train": excluded_of(pack, (*cut_parts, *protocol.train_only), request),
+            "train": excluded_of(pack, (*cut_parts, *protocol.train_only), request)
+            - (excluded_of(pack, cut_parts, request, held_out) if held_out is not None else 0),
             "validation": excluded_of(pack, named, request),
-            "test": excluded_of(pack, test_parts, request),
+            "test": excluded_of(pack, test_parts if held_out is None else cut_parts, request, held_out),
         }
         if request.exclude is not None
         else {},
@@ -209,11 +222,47 @@ def protocol_name(pack: Pack, protocols: Sequence[Protocol], request: SplitReque
         UserError: the dataset has no such protocol, or lacks parts of it.
     """
     protocol = choose_protocol(protocols, request.protocol, pack.dataset)
+    if request.test is not None:
+        rows = rows_of_parts(pack, present_parts(pack, protocol.train, protocol, protocols), _labels(pack))
+        by = _kept_together(pack, rows, request.group_by or protocol.group_by)
+        seed = f", seed {request.test_seed}" if request.test_seed else ""
+        return f"test {request.test * 100:.4g} % {f'by {by}' if by else 'at random'}{seed}"
     if request.test_fold is None:
         return protocol.name
     rows = rows_of_parts(pack, _every_part(pack, protocol, protocols), select_classes(pack, request)[1])
     by = _kept_together(pack, rows, request.group_by or protocol.group_by)
     return TestedFold(*_place(request.test_fold), by, 0, 0, "", "").protocol
+
+
+def _labels(pack: Pack) -> NDArray[np.int64]:
+    return pack.labels.astype(np.int64)
+
+
+def _held_out(pack: Pack, protocol: Protocol, protocols: Sequence[Protocol], request: SplitRequest) -> Rows:
+    """The test rows that ``data.test`` draws from the training parts: of all classes, before anything is left out, so
+    that a choice of classes, limits or a list of excluded samples moves none of them into training.
+
+    Raises:
+        UserError: the dataset has a test part, or one person, clip or sample a class.
+    """
+    if there := [part for part in protocol.test if part in pack.parts]:
+        raise UserError(
+            f"data.test = {request.test} holds samples out for the test, but '{pack.dataset}' has the test part "
+            f"{' and '.join(there)} already",
+            "leave data.test out",
+        )
+    assert request.test is not None
+    labels = _labels(pack)
+    rows = rows_of_parts(pack, present_parts(pack, protocol.train, protocol, protocols), labels)
+    groups = _groups(pack, request.group_by or protocol.group_by)
+    rest, drawn = _cut_off(rows, labels, groups, request.test, request.test_seed, "test")
+    if not len(drawn) or not len(rest):
+        raise UserError(
+            f"data.test = {request.test} of {len(rows):,} samples of {len(np.unique(groups[rows])):,} people, clips or "
+            "single images leaves nothing to test on",
+            "give more images, or with data.group_by=none let images of one person be on both sides",
+        )
+    return drawn
 
 
 def people(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> int:
@@ -289,8 +338,9 @@ def _with_noise(
     return given, Noised(request.label_noise, request.noise_seed, path is not None, changed)
 
 
-def refuse_doubted(pack: Pack, parts: Sequence[str], request: SplitRequest) -> None:
-    """Refuse a list that takes samples out of tested parts since a model disagrees with their labels.
+def refuse_doubted(pack: Pack, parts: Sequence[str], request: SplitRequest, among: Rows | None = None) -> None:
+    """Refuse a list that takes samples out of tested parts, of those ``among`` some rows, since a model disagrees with
+    their labels.
 
     Raises:
         UserError: it does.
@@ -298,17 +348,19 @@ def refuse_doubted(pack: Pack, parts: Sequence[str], request: SplitRequest) -> N
     if request.exclude is None:
         return
     rows = rows_of_parts(pack, parts, select_classes(pack, replace(request, exclude=None))[1])
+    rows = rows if among is None else np.intersect1d(rows, among)
     remedy = "remove the rows with the reason 'mislabelled' from the list"
     if request.fold is not None:
         remedy += ", or train without folds: each of them is tested on samples that others learn from"
     refuse_predictions_for_tests(request.exclude, pack.ids[rows], remedy)
 
 
-def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest) -> int:
-    """How many samples of some parts the list of excluded samples takes out of the task."""
+def excluded_of(pack: Pack, parts: Sequence[str], request: SplitRequest, among: Rows | None = None) -> int:
+    """How many samples of some parts, ``among`` some rows, the list of excluded samples takes out of the task."""
     if request.exclude is None:
         return 0
     rows = rows_of_parts(pack, parts, select_classes(pack, replace(request, exclude=None))[1])
+    rows = rows if among is None else np.intersect1d(rows, among)
     return int(excluded_rows(request.exclude, pack.ids, pack.dataset)[rows].sum())
 
 
@@ -379,17 +431,18 @@ def present_parts(
         possible = [
             other.name
             for other in protocols
-            if set(other.train)
+            if other.test
+            and set(other.train)
             | set(other.train_only)
             | set(other.test)
             | (set() if other.cut_if_missing else set(other.validation))
             <= set(pack.parts)
         ]
-        remedy = (
-            f"add the missing files, or use --set data.protocol={possible[0]}"
-            if possible
-            else f"add the missing files; found parts: {', '.join(pack.parts)}"
-        )
+        remedy = f"add the missing files; found parts: {', '.join(pack.parts)}"
+        if possible:
+            remedy = f"add the missing files, or use --set data.protocol={possible[0]}"
+        elif set(missing) <= set(protocol.test) and set(protocol.train) <= set(pack.parts):
+            remedy = "hold a fifth of it out for the test with --set data.test=0.2, or add the missing files"
         raise UserError(
             f"protocol '{protocol.name}' needs the part {' and '.join(missing)} of '{pack.dataset}', "
             "which is not in the data",
@@ -447,14 +500,15 @@ def _groups(pack: Pack, group_by: str | None) -> NDArray[np.str_]:
     return groups
 
 
-def _cut_validation(
-    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], request: SplitRequest
+def _cut_off(
+    pool: Rows, labels: NDArray[np.int64], groups: NDArray[np.str_], share: float, seed: int, purpose: str
 ) -> tuple[Rows, Rows]:
-    index, group_class, size, rank = group_table(pool, labels, groups, request.split_seed, "validation")
+    """The rest and about a ``share`` of each class, whole groups of it."""
+    index, group_class, size, rank = group_table(pool, labels, groups, seed, purpose)
     held_back = np.zeros(len(size), dtype=bool)
     classes = np.unique(group_class)
     images = [int(size[group_class == k].sum()) for k in classes]
-    seats = allot(images, max(round(sum(images) * request.validation), len(classes)))
+    seats = allot(images, max(round(sum(images) * share), len(classes)))
     for k, wanted in zip(classes, seats, strict=True):
         members = np.flatnonzero(group_class == k)
         if len(members) == 1:  # to be learnt at all comes before being validated
@@ -464,7 +518,7 @@ def _cut_validation(
         held_back[members[before < wanted]] = True
     if not held_back.any():  # few people, of whom no two have most images of one class
         order = np.lexsort((group_class, rank))
-        held_back[order[np.cumsum(size[order]) - size[order] < sum(images) * request.validation]] = True
+        held_back[order[np.cumsum(size[order]) - size[order] < sum(images) * share]] = True
     _keep_every_class(held_back, index, labels[pool])
     chosen = held_back[index]
     return pool[~chosen], pool[chosen]

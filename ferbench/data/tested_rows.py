@@ -97,9 +97,10 @@ def choose_rows(
         rows = split.validation if part == "validation" else split.train
         whole_digest = split.validation_digest if part == "validation" else split.train_digest
         votes = split.votes
-    elif part == "test" and request.test_fold is not None:
+    elif part == "test" and (request.test_fold is not None or request.test is not None):
         split = cut(pack, protocols, replace(request, fold=None, label_noise=0.0))
-        protocol, rows, excluded = split.protocol, split.test, split.excluded.get("train", 0)
+        protocol, rows = split.protocol, split.test
+        excluded = split.excluded.get("train" if request.test is None else "test", 0)
     else:
         unfolded = replace(request, fold=None, test_fold=None)
         parts: Sequence[str] = pack.parts

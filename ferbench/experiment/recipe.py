@@ -48,6 +48,9 @@ class DataSettings(Section):
         test_limit: at most this many test samples, drawn stratified.
         test_limit_per_class: at most this many test samples per class.
         validation: fraction of train that is cut off for validation where the protocol names no part for it.
+        test: fraction that is held out for the test, of data without a test part: stratified, people and clips as a
+            whole where they are known; the same images whatever else is set.
+        test_seed: seed of that draw alone.
         fold: "i/k": validation is the i-th of k stratified folds of train; test stays unread.
         test_fold: "i/k": test is the i-th of k stratified folds of all that the protocol names, its own test part
             included; validation is cut from the rest. "person": every person is a fold.
@@ -78,6 +81,8 @@ class DataSettings(Section):
     test_limit: Annotated[int | None, at.Interval(ge=1, le=10**9), Role.SELECTS_ROWS] = None
     test_limit_per_class: Annotated[int | None, at.Interval(ge=1, le=10**9), Role.SELECTS_ROWS] = None
     validation: Annotated[float, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = 0.2
+    test: Annotated[float | None, at.Interval(gt=0, lt=1), Role.SELECTS_ROWS] = None
+    test_seed: Annotated[int, at.Interval(ge=0, lt=2**63), Role.SELECTS_ROWS] = 0
     fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS] = None
     test_fold: Annotated[str | None, Inert(), Role.SELECTS_ROWS, Added] = None
     group_by: Annotated[Literal["none", "clip", "subject"] | None, Role.SELECTS_ROWS] = None
@@ -122,6 +127,8 @@ class DataSettings(Section):
         if value is not None and others.field_name == "test_fold":
             if others.data.get("fold") is not None:
                 raise ValueError("it is a test, and data.fold has none; leave one of them out")
+            if others.data.get("test") is not None:
+                raise ValueError("it is a test, and data.test is another; leave one of them out")
             if value == EVERY_PERSON:
                 return value
         if value is not None:

@@ -137,7 +137,13 @@ def fields_of_a_recipe() -> set[str]:
 
 def test_every_field_of_a_recipe_is_tried():
     """Add a new field to FIELDS, with the ids that it must change."""
-    below = {"data.label_confusion", "training.teacher", "training.teacher_decay"}  # which have tests there
+    below = {
+        "data.label_confusion",
+        "data.test",
+        "data.test_seed",
+        "training.teacher",
+        "training.teacher_decay",
+    }  # which have tests there
     assert set(FIELDS) == fields_of_a_recipe() - below
 
 
@@ -161,6 +167,17 @@ def test_how_labels_are_made_wrong_acts_through_the_labels(more, registry, tmp_p
     Path("confusion.csv").write_text("\n".join([f"true,{','.join(CLASSES)}", *rows]))
     plain, other = (ids(resolve({"data": {"label_noise": 0.5, **fields}}, registry)) for fields in ({}, more))
     assert changed(plain, other) == WEIGHTS
+
+
+def test_a_test_part_that_is_drawn_acts_through_the_rows_and_no_training_seed_draws_it_anew(registry):
+    data = make_pack({"train": dict.fromkeys(CLASSES, 20)}, classes=CLASSES)
+
+    def cut_by(seed: int = 0, **fields: Any) -> dict[str, str | None]:
+        return ids(resolve({"data": {"test": 0.2, **fields}, "training": {"seed": seed}}, registry), data)
+
+    assert changed(cut_by(), cut_by(seed=1)) == SEED
+    assert changed(cut_by(), cut_by(split_seed=1)) == WEIGHTS
+    assert changed(cut_by(), cut_by(test=0.4)) == changed(cut_by(), cut_by(test_seed=1)) == ROWS
 
 
 def test_a_protocol_acts_through_the_rows_that_it_cuts(registry):

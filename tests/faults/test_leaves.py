@@ -47,7 +47,7 @@ FREE = {
     "trained": (
         r"name|started|finished",
         r"recipe\.(name|runtime\..*|evaluation\.metrics)",
-        r"recipe\.data\.(path|paths|protocol|classes|num_classes|(train|test)_limit(_per_class)?|validation)",
+        r"recipe\.data\.(path|paths|protocol|classes|num_classes|(train|test)_limit(_per_class)?|validation|test|test_seed)",
         r"recipe\.data\.(group_by|split_seed|skip_faulty|exclude|label_confusion|noise_seed)",
         r"recipe\.training\.(start_size|growing|loss_lr_factor|loss_decay|teacher_decay|keep|parameter_budget)",
         r"components\.\w+\.options",  # more of them than ids cover, as those are that a component got later

@@ -1,12 +1,12 @@
-"""Any tree of ``<split>/<class>/<image>``."""
+"""Any tree of ``<split>/<class>/<image>`` or of ``<class>/<image>``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ferbench import Dataset, Fault, Sample, UserError, image_tree, unknown_label
+from ferbench import Dataset, Fault, Sample, UserError, expressions, image_tree, unknown_label
 from ferbench_builtin.datasets.image_files import Color, Fit, Size, Stored
 from ferbench_builtin.datasets.layouts import directory_of, listed
 
@@ -22,10 +22,10 @@ PARTS = {
 
 
 class Folder(Dataset):
-    """Images in folders named after their class, in folders named after their split.
+    """Images in folders named after their class, which may be in folders named after their split.
 
-    Class names are the folders in ``train``, sorted. Ids are ``<part>/<class>/<path below the class
-    folder>``.
+    Class names are the folders in ``train``, sorted. Ids are ``<part>/<class>/<path below the class folder>``; without
+    split folders all are of the part ``train``, and ids begin with the class.
 
     Attributes:
         path: the directory that holds the splits.
@@ -44,8 +44,9 @@ class Folder(Dataset):
         self.stored_size = None if stored.size is None else (stored.size, stored.size)
         self.fit = stored.fit
         self._splits = splits
+        self._plain = splits == {"train": path}
         self._notes: dict[str, Any] = {
-            "layout": "folders",
+            "layout": "class folders" if self._plain else "folders",
             "splits": {part: directory.name for part, directory in splits.items()},
         }
 
@@ -72,7 +73,8 @@ class Folder(Dataset):
                     yield Fault(location, None, f"{reason}: no such class folder in train")
                 else:
                     per_class[label] += 1
-                    yield Sample(f"{part}/{name}", part, label, directory / name, location=location)
+                    sample_id = name if self._plain else f"{part}/{name}"
+                    yield Sample(sample_id, part, label, directory / name, location=location)
             counts[part] = sum(per_class.values())
             yield from self._gaps(part, per_class, ignored)
         self._notes |= {"images": counts, "ignored_files": ignored.count, **ignored.notes()}
@@ -103,10 +105,10 @@ def folder(
     fit: Fit = "stretch",
 ) -> Dataset:
     """A tree of ``<split>/<class>/<image>``: splits ``train``, ``validation`` (or val, valid, dev) and
-    ``test``.
+    ``test``. Or a tree of ``<class>/<image>``, of which ``data.test=0.2`` holds a fifth out for the test.
 
     Args:
-        path: the directory that holds the splits.
+        path: the directory that holds the splits, or the classes.
         size: side in pixels that images are resampled to; None: all must have one size already.
         color: how images are stored.
         fit: what becomes of the aspect ratio at ``size``: ``stretch`` does not keep it, ``pad`` keeps it and
@@ -115,7 +117,9 @@ def folder(
     Raises:
         UserError: no path, no ``train``, a split given twice, or fewer than two classes.
     """
-    path = directory_of(path, "folder", "name the directory that holds train/ and test/ with --data")
+    path = directory_of(
+        path, "folder", "name the directory that holds train/ and test/, or a folder for each class, with --data"
+    )
     here = image_tree.subdirectories(path)
     splits: dict[str, Path] = {}
     for part in dict.fromkeys(PARTS.values()):
@@ -127,10 +131,14 @@ def folder(
             )
         if names:
             splits[part] = path / names[0]
+    if not splits and len(here) > 1:
+        _refuse_nested(path, here)
+        splits["train"] = path
     if "train" not in splits:
+        images = " but images" if not here and any(image_tree.images(path, deep=False)) else ""
         raise UserError(
-            f"no folder 'train' in {path}; there is: {listed(here, 'no folder')}",
-            "arrange the images as train/<class>/<image> and test/<class>/<image>",
+            f"no folder 'train' in {path}; there is: {listed(here, 'no folder')}{images}",
+            "arrange the images as <class>/<image>, or as train/<class>/<image> and test/<class>/<image>",
         )
     class_names = tuple(image_tree.subdirectories(splits["train"]))
     if len(class_names) < 2:
@@ -139,3 +147,19 @@ def folder(
             "arrange the images as train/<class>/<image>",
         )
     return Folder(path, splits, class_names, Stored(size, color, fit))
+
+
+def _refuse_nested(path: Path, folders: Sequence[str]) -> None:
+    """Refuse folders that are datasets rather than classes.
+
+    Raises:
+        UserError: one of them holds folders named after splits or several expressions.
+    """
+    for name in folders:
+        within = image_tree.subdirectories(path / name)
+        shown = {expressions.expression_named(inner) for inner in within} - {None}
+        if len(shown) > 1 or any(inner.lower() in PARTS for inner in within):
+            raise UserError(
+                f"{path / name} is no folder of a class: it holds {listed(within, 'no folder')}",
+                f"name it with --data {path / name}, or arrange the images as <class>/<image>",
+            )

@@ -192,13 +192,13 @@ def test_source_changes_with_table_images_and_columns(tmp_path: Path) -> None:
     assert all(one != other for index, one in enumerate(sources) for other in sources[:index])
 
 
-def test_list_without_a_test_part_is_for_folds(tmp_path: Path) -> None:
+def test_list_without_a_test_part_is_for_folds_or_for_a_draw(tmp_path: Path) -> None:
     table = write(tmp_path, *(f"pictures/{index}.png,{'happy' if index % 2 else 'sad'}" for index in range(4)))
     pack = pack_dataset(csv_faces(table), name="csv", cache=tmp_path / "cache")
     protocols = load_registry().find("dataset", "csv").spec.protocols  # type: ignore[attr-defined]
     with pytest.raises(UserError) as error:
         cut(pack, protocols, SplitRequest())
-    assert "data.protocol=folds" in error.value.remedy
+    assert "data.test=0.2" in error.value.remedy
     assert len(cut(pack, protocols, SplitRequest(protocol="folds", fold="1/2")).validation) == 2
 
 

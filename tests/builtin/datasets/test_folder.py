@@ -199,3 +199,26 @@ def test_it_keeps_the_rules_of_datasets(tree: Path) -> None:
     for index, name in enumerate(("train/sad/3.png", "train/glad/3.png", "train/sad/4.png", "train/glad/4.png")):
         draw(tree / name, 9 + index)
     assert broken_rules("dataset", "folder", data=tree) == {}
+
+
+def test_class_folders_alone_are_all_for_training(tmp_path: Path) -> None:
+    for name in ("happy/1.png", "happy/ann/2.png", "sad/1.png"):
+        draw(tmp_path / "mine" / name)
+    assert [(sample.id, sample.part, sample.label) for sample in samples(tmp_path / "mine")] == [
+        ("happy/1.png", "train", "happy"),
+        ("happy/ann/2.png", "train", "happy"),
+        ("sad/1.png", "train", "sad"),
+    ]
+
+
+def test_folders_of_datasets_are_no_classes(tree: Path) -> None:
+    draw(tree.parent / "more" / "happy" / "1.png")
+    draw(tree.parent / "more" / "sad" / "1.png")
+    error = refusal(tree.parent)
+    assert "faces is no folder of a class: it holds test, train" in error.message
+    assert error.remedy.startswith(f"name it with --data {tree}")
+
+
+def test_images_in_no_folder_are_told_where_to_go(tmp_path: Path) -> None:
+    draw(tmp_path / "mine" / "happy1.png")
+    assert "no folder but images" in refusal(tmp_path / "mine").message
