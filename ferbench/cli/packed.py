@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 #: Faults of a dataset that are printed; beyond that, a file lists them all.
 _FAULTS_SHOWN = 20
+_IN_THE_ERROR = 3
 
 
 def preparer(registry: Registry, results: Path, cache: Path, *, quiet: bool) -> Preparer:
@@ -112,10 +113,16 @@ def _warn_of_left_out(name: str, notes: Mapping[str, Any]) -> None:
 
 
 def _list_faults(name: str, faults: Sequence[Fault], cache: Path) -> None:
-    """Name the faults on stderr, and all of them in a file when they are many."""
-    for fault in faults[:_FAULTS_SHOWN]:
-        click.echo(one_line(str(fault)), err=True)
-    if len(faults) > _FAULTS_SHOWN:
+    """Name the faults on stderr, those of one cause once, and all of them in a file where that leaves some out.
+
+    The error that follows names the first three causes.
+    """
+    from ferbench.data.packing import by_cause, one_for_all
+
+    causes = by_cause(faults)
+    for same in causes[:_FAULTS_SHOWN] if len(causes) > _IN_THE_ERROR else []:
+        click.echo(one_line(one_for_all(same)), err=True)
+    if len(faults) > min(len(causes), _FAULTS_SHOWN):
         path = cache / "faults" / f"{name}.txt"
         replace_file(path, "".join(f"{one_line(str(fault))}\n" for fault in faults).encode())
-        click.echo(f"… {len(faults) - _FAULTS_SHOWN:,} more; all of them are listed in {path}", err=True)
+        click.echo(f"all {len(faults):,} faults are listed in {path}", err=True)

@@ -37,6 +37,7 @@ from ferbench.tables.table import size
 _CHUNK_BYTES = 4 * 2**20
 _CHUNK_ROWS = 128
 _MOST_SAID = 10**15  # images
+_LOOKED_FOR = "; looked for "  # before the path in a reason, which otherwise says the same of many samples
 
 
 class Prepare(Protocol):
@@ -69,11 +70,15 @@ class FaultyDataset(UserError):
             accepted: how many samples are usable.
             unlike: how many of the faults are that an image is of another size than the first one.
         """
-        shown = "; ".join(str(fault) for fault in faults[:3])
-        more = f"; and {len(faults) - 3:,} more" if len(faults) > 3 else ""
+        causes = by_cause(faults)
+        shown = "; ".join(one_for_all(same) for same in causes[:3])
+        more = f"; and {sum(map(len, causes[3:])):,} more" if len(causes) > 3 else ""
         if accepted:
             message = f"dataset '{name}' has {_counted(len(faults), 'fault')}: {shown}{more}"
             remedy = "mend them, or pass --skip-faulty to leave them out, which the record of the run will say"
+            if len(causes) == 1 and len(faults) > max(accepted // 10, 1):
+                which = f"{len(faults):,} of {len(faults) + accepted:,} samples"
+                remedy = f"they have one cause: mend that; --skip-faulty would leave out {which}"
             if 2 * unlike > len(faults):  # to leave them out may be to leave all of a union's second dataset out
                 remedy = "bring all to one size: --set dataset.size=N, or stored_size in a dataset plugin of your own"
         else:
@@ -81,6 +86,19 @@ class FaultyDataset(UserError):
             remedy = "check that this is the dataset it is taken for, and that its files are whole"
         super().__init__(message, remedy)
         self.faults = faults
+
+
+def by_cause(faults: Sequence[Fault]) -> list[list[Fault]]:
+    """Faults in lists of those with one reason, whichever file was looked for."""
+    causes: dict[str, list[Fault]] = {}
+    for fault in faults:
+        causes.setdefault(fault.reason.partition(_LOOKED_FOR)[0], []).append(fault)
+    return list(causes.values())
+
+
+def one_for_all(same: Sequence[Fault]) -> str:
+    """The first fault, and how many more there are with its reason."""
+    return f"{same[0]}{f' (and {len(same) - 1:,} more like it)' if len(same) > 1 else ''}"
 
 
 def refuse_without_room(dataset: Dataset, form: StoredForm, name: str, cache: Path) -> None:
@@ -240,7 +258,9 @@ def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample, prepare: 
         native = decode(sample.image, dataset.channels)
         shown = native if form.channels == dataset.channels else decode(sample.image, form.channels)
     except DecodeError as error:
-        return _refused(sample, error.reason)
+        missing = isinstance(sample.image, Path) and not sample.image.is_file()
+        looked = f"{_LOOKED_FOR}{sample.image}" if missing and sample.location != str(sample.image) else ""
+        return _refused(sample, error.reason + looked)
     expected = sample.native_size or dataset.native_size
     if expected is not None and native.shape[1:] != tuple(expected):
         return _refused(sample, wrong_shape(native.shape[1:], expected))

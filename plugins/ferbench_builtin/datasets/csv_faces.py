@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
-from ferbench import Dataset, Fault, Inert, Sample, UserError, csv_columns, csv_rows, expressions, image_tree
+from ferbench import (
+    Dataset,
+    Fault,
+    Inert,
+    Sample,
+    UserError,
+    csv_columns,
+    csv_rows,
+    expressions,
+    image_tree,
+    text_lines,
+)
 from ferbench_builtin.datasets.folder import PARTS
 from ferbench_builtin.datasets.image_files import Color, Fit, ImageFiles, LeftOut, Size, Stored
 
+#: What columns are usually called, in lower case, by what they are for.
+USUAL = {
+    "path": (
+        "path",
+        "image",
+        "file",
+        "filename",
+        "file_name",
+        "filepath",
+        "file_path",
+        "image_path",
+        "image_name",
+        "img",
+        "img_path",
+    ),
+    "label": ("label", "emotion", "expression", "class"),
+    "split": ("split", "usage", "subset", "set"),
+    "subject": ("subject", "subject_id", "person", "person_id"),
+    "clip": ("clip", "clip_id", "video", "video_id"),
+}
+_PIXELS = re.compile(r"(\d{1,3} ){64}")
+
+_SPLITS = "train, validation, test, Training, PublicTest or PrivateTest"
 _REMEDY = "name a CSV file with the columns path and label, or its directory, with --data"
 
 
@@ -30,8 +65,10 @@ def csv_faces(
 ) -> Dataset:
     """Images listed in a CSV file: one row each, with a path and a label, and what else is known.
 
-    The file is UTF-8, with commas, semicolons or tabs. Only the path and the label must be there. The split is
-    ``train``, ``validation`` (or val, valid, dev) or ``test``; without such a column all is ``train``. Labels that name
+    The file is UTF-8, with commas, semicolons or tabs. Only the path and the label must be there.
+    Columns are found by the names here or other usual ones, such as ``image``, ``emotion`` and ``Usage``. The split is
+    ``train``, ``validation`` (or val, valid, dev), ``test``, or as FER2013 has it ``Training``, ``PublicTest`` and
+    ``PrivateTest``; without such a column all is ``train``. Labels that name
     an expression are brought to one spelling (``Anger`` is ``angry``), others stay as they are; the classes are those
     that occur, sorted. Ids are the paths as written.
 
@@ -63,8 +100,8 @@ def csv_faces(
         "subject": subject_column,
         "clip": clip_column,
     }
-    columns = _columns(table, named)
     directory = table.parent if root is None else root.expanduser()
+    columns = _columns(table, directory, named)
 
     def listing(left_out: LeftOut) -> Iterator[Sample | Fault]:
         for number, row in csv_rows(table, list(columns.values())):
@@ -114,24 +151,66 @@ def _table(path: Path | None) -> Path:
     return tables[0]
 
 
-def _columns(table: Path, named: Mapping[str, str]) -> dict[str, str]:
+def _columns(table: Path, directory: Path, named: Mapping[str, str]) -> dict[str, str]:
     """The columns that are there, by what they are for.
 
-    A column under its usual name may be missing, unless it is the path's or the label's; one that the user named must
-    not be.
+    A column that nobody named is found by its usual names, and may be missing unless it is the path's or the label's;
+    one that the user named must be there.
+
+    Raises:
+        UserError: columns are missing, all of which are named; two could be meant; or the first line is no header.
     """
-    there = csv_columns(table, list(named.values()))
-    columns = {}
-    for purpose, name in named.items():
-        if name.strip().lower() in there:
-            columns[purpose] = name.strip()
-        elif purpose in ("path", "label") or name != purpose:
-            found = ", ".join(ascii(one)[1:-1] for one in there[:16]) or "nothing"
+    choices = {
+        purpose: [name.strip()] if name != purpose else list(USUAL.get(purpose, (purpose,)))
+        for purpose, name in named.items()
+    }
+    line = next(text_lines(table), (1, ""))[1]
+    there = csv_columns(table, [name for names in choices.values() for name in names])
+    if "pixels" in there or _PIXELS.search(line):
+        raise UserError(
+            f"{table} holds the pixels of images, as FER2013's own table does",
+            f"read it with --dataset fer2013 --data {table}",
+        )
+    if any(_names_image(name, directory) for name in _cells(line)):
+        raise UserError(
+            f"the first line of {table} is not a header, but the row of an image: {line[:80]!a}",
+            "write a line with the names of its columns above it, such as path,label,split",
+        )
+    columns: dict[str, str] = {}
+    missing = []
+    for purpose, names in choices.items():
+        found = [name for name in names if name.lower() in there]
+        if len(found) > 1 and found[0] != purpose:
             raise UserError(
-                f"{table} has no column '{name}'; it has: {found[:200]}",
-                f"name the column of the {purpose} with --set dataset.{purpose}_column=NAME",
+                f"{table}: the columns '{found[0]}' and '{found[1]}' could both be the {purpose}",
+                f"name the column of the {purpose} with --set dataset.{purpose}_column={found[0]}",
             )
+        if found:
+            columns[purpose] = found[0]
+        elif purpose in ("path", "label") or named[purpose] != purpose:
+            missing.append(purpose)
+    if missing:
+        lacking = " and ".join(
+            f"no column for the {purpose}" if named[purpose] == purpose else f"no column '{named[purpose]}'"
+            for purpose in missing
+        )
+        remedy = " ".join(f"--set dataset.{purpose}_column=NAME" for purpose in missing)
+        raise UserError(f"{table} has {lacking}; its first line is: {ascii(line)[1:-1][:200]}", f"say which: {remedy}")
     return columns
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip(' "\t') for cell in re.split("[,;\t]", line)]
+
+
+def _names_image(text: str, directory: Path) -> bool:
+    """Whether a cell of the first line is the path of an image rather than the name of a column."""
+    if text.lower().endswith(image_tree.SUFFIXES):
+        return True
+    try:
+        return "/" in text and (directory / text).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _is_unicode(text: str) -> bool:
@@ -152,7 +231,7 @@ def _sample(directory: Path, fields: Mapping[str, str], location: str) -> Sample
         return "no image is named"
     part = PARTS.get(fields.get("split", "train").lower())
     if part is None:
-        return f"unknown split {fields['split'][:24]!a}, expected train, validation or test"
+        return f"unknown split {fields['split'][:24]!a}, expected {_SPLITS}"
     affect: dict[str, float | None] = {}
     for name in ("valence", "arousal"):
         text = fields.get(name, "")

@@ -13,11 +13,14 @@ from ferbench_builtin.datasets.layouts import directory_of, listed
 #: What split folders and columns are called, in lower case, and the part that each is.
 PARTS = {
     "train": "train",
+    "training": "train",
     "validation": "validation",
     "val": "validation",
     "valid": "validation",
     "dev": "validation",
     "test": "test",
+    "publictest": "validation",  # FER2013
+    "privatetest": "test",
 }
 
 
@@ -105,7 +108,8 @@ def folder(
     fit: Fit = "stretch",
 ) -> Dataset:
     """A tree of ``<split>/<class>/<image>``: splits ``train``, ``validation`` (or val, valid, dev) and
-    ``test``. Or a tree of ``<class>/<image>``, of which ``data.test=0.2`` holds a fifth out for the test.
+    ``test``, or as FER2013 calls them. Or a tree of ``<class>/<image>``, of which ``data.test=0.2`` holds a fifth out
+    for the test.
 
     Args:
         path: the directory that holds the splits, or the classes.

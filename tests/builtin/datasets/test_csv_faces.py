@@ -102,7 +102,7 @@ def test_utf_16_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 def test_column_that_was_named_must_be_there(tmp_path: Path) -> None:
     table = write(tmp_path, "pictures/0.png,happy", "pictures/1.png,sad")
-    with pytest.raises(UserError, match="has no column 'pleasure'; it has: path, label") as error:
+    with pytest.raises(UserError, match="has no column 'pleasure'; its first line is: path,label") as error:
         csv_faces(table, valence_column="pleasure")
     assert "dataset.valence_column" in error.value.remedy
 
@@ -127,7 +127,10 @@ def test_directory_with_one_table_stands_for_it(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         ("pictures/2.png,sad,train,much,0,,", "valence 'much' is no number"),
-        ("pictures/2.png,sad,later,0,0,,", "unknown split 'later', expected train, validation or test"),
+        (
+            "pictures/2.png,sad,later,0,0,,",
+            "unknown split 'later', expected train, validation, test, Training, PublicTest or PrivateTest",
+        ),
         (",sad,train,0,0,,", "no image is named"),
         ("pictures/2.png,sad", "2 fields, expected 7"),
     ],
@@ -234,3 +237,55 @@ def test_image_of_a_format_that_is_not_decoded_is_a_fault_that_names_it(tmp_path
     (tmp_path / "faces.csv").write_text("path,label\na.png,happy\nb.heic,sad\n")
     with pytest.raises(FaultyDataset, match="row 3: HEIC images are not decoded"):
         pack_dataset(csv_faces(tmp_path / "faces.csv"), name="csv", cache=tmp_path / "cache")
+
+
+def test_usual_names_of_columns_are_found_and_fer2013s_words_for_parts(tmp_path: Path) -> None:
+    rows = ["pictures/0.png,happy,Training", "pictures/1.png,sad,PublicTest", "pictures/2.png,sad,PRIVATETEST"]
+    found = samples(csv_faces(write(tmp_path, *rows, header="image,emotion,Usage"))).values()
+    assert [(sample.label, sample.part) for sample in found] == [
+        ("happy", "train"),
+        ("sad", "validation"),
+        ("sad", "test"),
+    ]
+
+
+def test_two_columns_that_could_be_one_are_refused_unless_one_is_named(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,x,a", "pictures/1.png,y,b", header="image,file,label")
+    with pytest.raises(UserError, match="'image' and 'file' could both be the path"):
+        csv_faces(table)
+    assert list(samples(csv_faces(table, path_column="image"))) == ["pictures/0.png", "pictures/1.png"]
+
+
+def test_all_columns_that_are_missing_are_named_at_once(tmp_path: Path) -> None:
+    table = write(tmp_path, "pictures/0.png,happy", header="Foto,Gesicht")
+    with pytest.raises(UserError) as error:
+        csv_faces(table, subject_column="who")
+    assert "no column for the path and no column for the label and no column 'who'" in error.value.message
+    assert "Foto,Gesicht" in error.value.message
+    for purpose in ("path", "label", "subject"):
+        assert f"--set dataset.{purpose}_column=NAME" in error.value.remedy
+
+
+@pytest.mark.parametrize("named", [{}, {"path_column": "pictures/0.png", "label_column": "happy"}])
+def test_a_first_line_that_is_a_row_is_no_header(tmp_path: Path, named: dict[str, str]) -> None:
+    table = write(tmp_path, "pictures/1.png,sad", header="pictures/0.png,happy")
+    with pytest.raises(UserError, match="is not a header, but the row of an image") as error:
+        csv_faces(table, **named)  # type: ignore[arg-type]
+    assert "path,label,split" in error.value.remedy
+
+
+@pytest.mark.parametrize("header", ["emotion,pixels,Usage", f"0,{'12 ' * 100}7,Training"])
+def test_a_table_of_pixels_is_for_fer2013(tmp_path: Path, header: str) -> None:
+    with pytest.raises(UserError) as error:
+        csv_faces(write(tmp_path, header=header))
+    assert f"--dataset fer2013 --data {tmp_path / 'faces.csv'}" in error.value.remedy
+
+
+def test_faults_of_one_cause_are_given_once_with_where_was_looked(tmp_path: Path) -> None:
+    rows = [f"pictures/{index}.png,{'happy' if index % 2 else 'sad'}" for index in range(12)]
+    with pytest.raises(FaultyDataset) as error:
+        pack_dataset(csv_faces(write(tmp_path, *rows)), name="csv", cache=tmp_path / "cache")
+    assert f"looked for {tmp_path / 'pictures' / '4.png'} (and 7 more like it)" in error.value.message
+    assert error.value.message.count("looked for") == 1
+    assert error.value.remedy == "they have one cause: mend that; --skip-faulty would leave out 8 of 12 samples"
+    assert len(error.value.faults) == 8
