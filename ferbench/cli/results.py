@@ -12,6 +12,7 @@ from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import noise_line
+from ferbench.runs.symptoms import symptoms
 from ferbench.tables.table import apart, shown
 from ferbench.wording import number_of, one_line
 
@@ -103,6 +104,8 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
         "reused" if outcome.reused else "",
     ]
     show_result(outcome.directory.path.name, label, facts, evaluation)
+    for line in symptoms(record, outcome.directory.epochs(), evaluation):
+        click.echo(f"\n{one_line(line)}")
     if not quiet:
         click.echo(f"\nrecord: {outcome.directory.path}\n")
 

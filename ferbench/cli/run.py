@@ -20,7 +20,14 @@ from ferbench.cli.json_output import echo_json
 from ferbench.cli.naming import warn_of_names
 from ferbench.cli.packed import preparer
 from ferbench.cli.places import cache_option, results_option
-from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
+from ferbench.cli.recipe_options import (
+    recipe_options,
+    set_option,
+    short_forms,
+    skip_faulty_option,
+    start_option,
+    take_short_forms,
+)
 from ferbench.display import keep_working
 from ferbench.errors import UserError
 from ferbench.experiment.fold_axis import EVERY_PERSON
@@ -60,6 +67,7 @@ class FoldsType(click.ParamType):
     help="Test every fold of K, cut by person where people are known, or leave one person out; validation is cut from "
     "the rest. As training.test_folds=K does: data.test_fold = 1/K … K/K.",
 )
+@short_forms("Repeat it, or the two below, to make a grid.")
 @set_option
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
@@ -104,7 +112,7 @@ def run(
     --from, the settings of that run come before the recipe's; to go on with a run as it is, see 'ferbench resume'.
 
     \b
-    ferbench run --dataset fer2013 --data DIR --model basic-cnn --set training.epochs=10
+    ferbench run --dataset fer2013 --data DIR --model basic-cnn --epochs 10
     ferbench run RECIPE.toml --seed 0 --seed 1 --grid training.batch_size=64,128
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     ferbench run RECIPE.toml --seed 0 --seed 1 --seed 2 --seed 3 --workers 2
@@ -153,7 +161,8 @@ def combinations_of(
         folds: ``--folds``.
         test_folds: ``--test-folds``.
         devices: ``--devices``.
-        asked: the flags of components, as ``model_names``; the others go to `ferbench.experiment.request`.
+        asked: the flags of components, as ``model_names``, and short forms of settings; others go to
+            `ferbench.experiment.request`.
 
     Raises:
         UserError: something of it is wrong, or no combination makes sense.
@@ -167,6 +176,7 @@ def combinations_of(
         "runtime.devices": [] if devices is None else [devices],
         "data.fold": axis(folds) if folds is not None else [],
         "data.test_fold": axis(test_folds) if test_folds is not None else [],
+        **take_short_forms(asked, {"--set": asked["sets"], "--grid": asked["axes"]}),
     }
     return asked_combinations(prepares, components, trackers=tracker_names, fields=fields, **asked)
 

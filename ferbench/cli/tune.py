@@ -13,7 +13,14 @@ import click
 from ferbench.cli.completion import SettingType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import cache_option, results_option
-from ferbench.cli.recipe_options import recipe_options, set_option, skip_faulty_option, start_option
+from ferbench.cli.recipe_options import (
+    recipe_options,
+    set_option,
+    short_forms,
+    skip_faulty_option,
+    start_option,
+    take_short_forms,
+)
 from ferbench.cli.studies import report, status, storage_option, write_page
 from ferbench.display import keep_working
 from ferbench.errors import UserError
@@ -71,6 +78,7 @@ def tune() -> None:
 
 @tune.command(_SEARCH, cls=SearchCommand, hidden=True)
 @recipe_options("Repeat any of these flags to choose among components.")
+@short_forms("")
 @set_option
 @start_option
 @click.option(
@@ -171,6 +179,11 @@ def search(
     from ferbench.plugin.discovery import load_registry
     from ferbench.tuning.prepare_search import prepare_search
 
+    short = take_short_forms(names, {"--set": sets, "--search": searches})  # type: ignore[arg-type]
+    for key, several in short.items():
+        if len(several) > 1:
+            listed = ",".join(f"{value:g}" for value in several)
+            raise UserError(f"{key} has several values: {listed}", f"search it: --search {key}={listed}")
     silent = as_json or quiet
     asked = {
         "trials": trials,
@@ -191,6 +204,7 @@ def search(
         trackers=tracker_names,
         data=data,
         sets=sets,
+        values={key: value for key, (value,) in short.items()},
         searches=[_search(text) for text in searches],
         tune=asked,
         start=start,

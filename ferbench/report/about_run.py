@@ -15,6 +15,7 @@ from ferbench.runs.partitions import cutting_line
 from ferbench.runs.pooled import spread_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import excluded_line, noise_line
+from ferbench.runs.symptoms import symptoms
 from ferbench.tables.table import shown
 from ferbench.wording import one_line
 
@@ -142,6 +143,8 @@ def notes(run: RunView) -> list[str]:
     if line := noise_line(data):
         notes.append(f"{line[:1].upper()}{line[1:]}.")
     notes += [] if training is None or run.record.kind != "trained" else _training_notes(training, run.record.recipe)
+    entry = None if run.result is None else run.result.entry
+    notes += [one_line(f"{line[:1].upper()}{line[1:]}.") for line in symptoms(run.record, run.history, entry)]
     remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry)]
     return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
 

@@ -16,6 +16,7 @@ from ferbench.report.leaderboard_columns import SHARED, alike
 from ferbench.runs.partitions import cutting_line
 from ferbench.runs.remarks import of_absent
 from ferbench.runs.summary import ELSEWHERE, POOLED
+from ferbench.runs.symptoms import no_better_than_guessing, only_class
 from ferbench.statistics import ENOUGH_SEEDS
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     for copy in group.members["copy"].dropna().unique():
         yield f"The data: {copy}; they are another test set, with a table of their own."
     yield from _human_line(group, keys)
+    yield from _symptom_lines(group)
     several_absent = (names for place in group.places for names in group.members["absent"].iloc[place])
     absent = dict.fromkeys(name for names in several_absent for name in names)
     if note := of_absent(
@@ -99,6 +101,31 @@ def _luck_lines(group: Group) -> Iterable[str]:
         who = group.rows.at[group.leader, "config"]
         how = "whatever the removed ones were" if group.reads and group.reads.gone else "given that it is the best"
         yield f"The interval of {who} in {label} is that of its true value {how} (--shrink)."
+
+
+def _symptom_lines(group: Group) -> Iterable[str]:
+    """Which rows predict one class for everything, and which are no better than guessing."""
+    measured = group.measured
+    names = [name for name in group.class_names if f"recall:{name}" in measured and f"precision:{name}" in measured]
+    if not {"accuracy", "balanced_accuracy"} <= set(measured) or len(names) < 2:
+        return
+    constant: dict[str, list[str]] = {}
+    guessing = []
+    called = group.rows["name"].where(group.rows["name"].notna(), group.rows["config"])
+    for row, place in zip(called, group.places, strict=True):
+        for _, scores in measured.iloc[place].iterrows():
+            present = [name for name in names if scores[f"recall:{name}"] == scores[f"recall:{name}"]]
+            recalls, precisions = (
+                {name: float(scores[f"{which}:{name}"]) for name in present} for which in ("recall", "precision")
+            )
+            if (only := only_class(recalls, precisions, float(scores["accuracy"]))) is not None:
+                constant.setdefault(only, []).append(row)
+            elif no_better_than_guessing(float(scores["balanced_accuracy"]), [group.n / len(names)] * len(names)):
+                guessing.append(row)
+    for name, rows in constant.items():
+        yield f"Every sample is predicted as '{name}' by {several(list(dict.fromkeys(rows)))}: nothing else was learnt."
+    if guessing:
+        yield f"Not told apart from guessing in balanced accuracy: {several(list(dict.fromkeys(guessing)))}."
 
 
 def _human_line(group: Group, keys: Sequence[str]) -> Iterable[str]:

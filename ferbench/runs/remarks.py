@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ferbench.runs.symptoms import of_predictions
+
 if TYPE_CHECKING:
     from ferbench.records.evaluation import EvaluationEntry
 
@@ -12,8 +14,9 @@ _NAMED = 6  # classes
 
 
 def remarks(entry: EvaluationEntry) -> list[str]:
-    """What a reader of an evaluation must know: what was left out, how averages were taken, what had been seen."""
-    lines = []
+    """What a reader of an evaluation must know: classes that are never recognised, what was left out, how
+    averages were taken, what had been seen."""
+    lines = of_predictions(entry)
     if line := absent_line(entry):
         lines.append(line)
     if entry.left_out:
