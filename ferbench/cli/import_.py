@@ -84,7 +84,7 @@ def import_(
         about = {"run": run.id, "name": record.name, "evaluation": evaluation, "reused": run.reused}
         echo_json({**about, **entry.plain()})
         return
-    from ferbench.cli.results import show_result
+    from ferbench.cli.results import show_order, show_result
 
     facts = [
         f"test set of {record.data.dataset} ({record.data.protocol}), n = {entry.n:,}",
@@ -92,5 +92,6 @@ def import_(
         "reused" if run.reused else "",
     ]
     show_result(run.id, f"{record.name}, imported", facts, entry)
+    show_order(run.directory, record)
     if not quiet:
         click.echo(f"\nrecord: {run.path}")

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ferbench.cli.tables import fitting, show, table, terminal_width
 from ferbench.experiment.differences import beside_title
+from ferbench.runs.output_order import order_line
 from ferbench.runs.remarks import remarks
 from ferbench.runs.summary import noise_line
 from ferbench.runs.symptoms import symptoms
@@ -19,6 +20,7 @@ from ferbench.wording import number_of, one_line
 if TYPE_CHECKING:
     from ferbench.api.conduct import Outcome
     from ferbench.records.evaluation import EvaluationEntry
+    from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
 
 _COLUMNS = ("class", "precision", "recall", "F1", "support")
@@ -106,8 +108,15 @@ def show_outcome(outcome: Outcome, *, quiet: bool) -> None:
     show_result(outcome.directory.path.name, label, facts, evaluation)
     for line in symptoms(record, outcome.directory.epochs(), evaluation):
         click.echo(f"\n{one_line(line)}")
+    show_order(outcome.directory, record)
     if not quiet:
         click.echo(f"\nrecord: {outcome.directory.path}\n")
+
+
+def show_order(directory: RunDirectory, record: Run) -> None:
+    """Say it where the outputs of foreign weights, or imported classes, are likely named in the wrong order."""
+    if line := order_line(directory, record):
+        click.echo(f"\n{one_line(line)}")
 
 
 def show_pooled(directory: RunDirectory, *, reused: bool, quiet: bool) -> None:

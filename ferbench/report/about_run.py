@@ -11,6 +11,7 @@ from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
+from ferbench.runs.output_order import order_line
 from ferbench.runs.partitions import cutting_line
 from ferbench.runs.pooled import spread_line
 from ferbench.runs.remarks import remarks
@@ -145,6 +146,8 @@ def notes(run: RunView) -> list[str]:
     notes += [] if training is None or run.record.kind != "trained" else _training_notes(training, run.record.recipe)
     entry = None if run.result is None else run.result.entry
     notes += [one_line(f"{line[:1].upper()}{line[1:]}.") for line in symptoms(run.record, run.history, entry)]
+    if line := order_line(run.directory, run.record):
+        notes.append(one_line(f"{line[:1].upper()}{line[1:]}."))
     remarked = [(scored.title, line) for scored in run.evaluations for line in remarks(scored.entry)]
     return notes + [one_line(f"On {title}: {line}") for title, line in remarked]
 
