@@ -211,7 +211,12 @@ def show(page: Page) -> None:
     if record.model is not None:
         _rows("Model", list(_flat(record.model.plain())))
     if record.training is not None:
-        _rows("Training", list(_flat(record.training.plain())))
+        _rows("Training", list(_flat({**record.training.plain(), "on_test": None})))
+        if (on_test := record.training.on_test) is not None:
+            from ferbench.runs.epoch_predictions import on_test_line
+
+            line = on_test_line([on_test])
+            click.echo(f"{line[:1].upper()}{line[1:]}.")
     fitted = record.training is not None and record.training.fitted
     points = [
         [

@@ -16,34 +16,8 @@ from numpy.typing import NDArray
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory, run_path
 from ferbench.runs.predictions import Predictions, Unlike, aligned
+from ferbench.statistics.clusters import Clusters, clusters_of, coarser
 from ferbench.statistics.sampling import Design
-
-#: Columns of the samples that say which of them are drawn together; of each sample the first that is known counts.
-CLUSTERS = ("subject", "clip")
-
-
-def coarser(column: str) -> tuple[str, ...]:
-    """A column of clusters and those that it is a part of: samples with one value of it are alike in all of them."""
-    return CLUSTERS[: CLUSTERS.index(column) + 1] if column in CLUSTERS else ()
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """Which samples err together, and are drawn as a whole.
-
-    Attributes:
-        by: the column that says so: ``subject``, ``clip``, or ``subject or clip`` where it depends on the sample.
-        of: int64[n], the cluster of each sample, numbered from 0.
-        unknown: samples without a value in any of these columns, each of which is a cluster of its own.
-    """
-
-    by: str
-    of: NDArray[np.int64]
-    unknown: int
-
-    @property
-    def count(self) -> int:
-        return int(self.of.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -82,21 +56,7 @@ class Samples:
 
     def clusters_without(self, known: Sequence[str]) -> Clusters | None:
         """The same where the samples at hand are alike in some of the columns, which then tell none of them apart."""
-        keys, unknown, used = self.ids, np.ones(len(self.ids), np.bool_), []
-        for name in CLUSTERS:
-            values = self.columns.get(name)
-            if name in known or values is None or not (tells := unknown & (values != "")).any():
-                continue
-            # What a column calls a value, no other column means by it.
-            keys = np.where(tells, np.char.add(f"{name}:", values), keys)
-            unknown = unknown & ~tells
-            used.append(name)
-        if not used:
-            return None
-        distinct, numbers = np.unique(np.where(unknown, np.char.add("alone:", self.ids), keys), return_inverse=True)
-        if len(distinct) == len(self.ids) > 1:
-            return None
-        return Clusters(" or ".join(used), numbers.astype(np.int64), int(unknown.sum()))
+        return clusters_of(self.ids, self.columns, known)
 
     @cached_property
     def drawn_digest(self) -> str:

@@ -279,6 +279,34 @@ class Stopped(Record):
     """The last."""
 
 
+class OnTestGain(Record):
+    """How much higher a score is where the epoch is chosen on the samples that it is reported on, in units of the
+    score."""
+
+    mean: float
+    """Over halvings."""
+    deviation: float
+    """Standard deviation over halvings."""
+    low: float
+    """Of 95 % of the halvings, the lowest."""
+    high: float
+    """The highest."""
+
+
+class OnTest(Record):
+    """What choosing the epoch on test would have bought, from random halves of validation, one of which plays test;
+    test was not looked at."""
+
+    halvings: Count
+    """How many; each counts twice, since either half plays test."""
+    n: Count
+    """Validation samples: it is about a test set of half as many, and a choice on validation by half as many."""
+    by: str = ""
+    """What stays together in one half: ``subject``, ``clip``, or which of them is known; empty: samples are halved."""
+    gains: dict[str, OnTestGain]
+    """By metric, which chooses and is reported."""
+
+
 class Training(Record):
     """How a training went."""
 
@@ -313,6 +341,9 @@ class Training(Record):
     ``corrections.csv`` says which; not there for a loss that never did."""
     weights_sha256: str | None = None
     """SHA-256 of ``best.safetensors``."""
+    on_test: OnTest | None = None
+    """What choosing the epoch on test would have bought; not there for fewer than two epochs, a fit, more than 256
+    classes, and records of older versions."""
 
     @property
     def fitted(self) -> bool:

@@ -11,6 +11,7 @@ from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
 from ferbench.report.contents import Contents, RunView, Scored
+from ferbench.runs.epoch_predictions import on_test_line
 from ferbench.runs.output_order import order_line
 from ferbench.runs.partitions import cutting_line
 from ferbench.runs.pooled import spread_line
@@ -38,7 +39,13 @@ def overview(contents: Contents) -> str:
     models = sorted({run.record.components["model"].name for run in contents.runs})
     done = sum(1 for run in contents.runs if run.result is not None)
     parts = [f"{len(contents.runs)} runs, {done} with a result", "on " + _listed(datasets), "with " + _listed(models)]
-    return one_line(", ".join(parts)) + "."
+    sentence = one_line(", ".join(parts)) + "."
+    known = [run.record.training.on_test for run in contents.runs if run.record.training is not None]
+    chosen = [one for one in known if one is not None]
+    if len(chosen) < 2:
+        return sentence
+    line = on_test_line(chosen)
+    return f"{sentence} Epochs were chosen on validation; {line}."
 
 
 def lead(run: RunView) -> str:
@@ -158,6 +165,9 @@ def _training_notes(training: Training, asked: AskedRecipe) -> Iterator[str]:
     if training.stopped is not None and training.stopped.reason == "patience":
         of = asked.training["epochs"]
         yield f"Training stopped after {training.epochs} of {of} epochs, since validation gained no more."
+    if training.on_test is not None:
+        line = on_test_line([training.on_test])
+        yield f"The epoch was chosen on validation; {line}."
     if training.micro_batch:
         yield f"Memory ran out: batches of {training.batch_size} went through {training.micro_batch} at a time."
 

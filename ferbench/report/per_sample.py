@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from ferbench.metrics.affect import DIMENSIONS, dimension_scores
 from ferbench.metrics.measures import measure
-from ferbench.ranking.aligned import Samples, coarser
+from ferbench.ranking.aligned import Samples
 from ferbench.records.epoch import Epoch
 from ferbench.report.charts import Figure, axis, class_cells, layout_of, trace
 from ferbench.report.cluster_notes import unknown_note
 from ferbench.report.contents import RunView
 from ferbench.runs.predictions import Predictions
+from ferbench.statistics.clusters import coarser
 from ferbench.statistics.slices import METRICS, slices
 from ferbench.tables.table import Cell, Column, Table, ids_of
 

@@ -12,6 +12,7 @@ from ferbench.bounded import Damaged, sha256_of
 from ferbench.errors import UserError
 from ferbench.runs.corrections import CORRECTIONS
 from ferbench.runs.directory import HISTORY, RunDirectory
+from ferbench.runs.epoch_predictions import EPOCHS_FILE
 from ferbench.runs.learnt import SAMPLES_FILE
 from ferbench.runs.saved import BEST, is_whole, read_about, snapshot_names, tensor_files
 
@@ -173,7 +174,8 @@ def _files(directory: RunDirectory, record: Run) -> Iterator[tuple[str, str | No
     # Of a run that ended early the best weights may be of another epoch than their JSON; going on mends that.
     if record.status == "done" or is_whole(directory.checkpoints, BEST):
         checkpoints = [BEST, *checkpoints]
-    names: list[tuple[str, str | None]] = [(HISTORY, None), (SAMPLES_FILE, None), (CORRECTIONS, None)]
+    plain = (HISTORY, SAMPLES_FILE, CORRECTIONS, EPOCHS_FILE)
+    names: list[tuple[str, str | None]] = [(name, None) for name in plain]
     for name in checkpoints:
         names.append((f"checkpoints/{name}.json", None))
         try:

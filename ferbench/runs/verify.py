@@ -24,11 +24,12 @@ from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import Evaluation, EvaluationEntry, evaluation_id
 from ferbench.records.ledger import LEDGER
 from ferbench.records.reading import read_epoch, read_evaluation
-from ferbench.records.run import Run
+from ferbench.records.run import OnTest, OnTestGain, Run
 from ferbench.runs.agreement import disagreements
 from ferbench.runs.corrections import CORRECTIONS, read_corrections
 from ferbench.runs.covered import differences, unfinished_differences
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.epoch_predictions import EPOCHS_FILE, on_test, read_epoch_predictions
 from ferbench.runs.imported import expected
 from ferbench.runs.index import summaries
 from ferbench.runs.learnt import SAMPLES_FILE, SPLITS, read_samples
@@ -165,6 +166,7 @@ def _findings(directory: RunDirectory, registry: Callable[[], Registry] | None) 
         yield from _history(directory, record)
         yield from _samples(directory, record)
         yield from _corrections(directory, record)
+        yield from _epoch_predictions(directory, record)
     yield from _evaluations(directory, record, registry)
 
 
@@ -301,6 +303,58 @@ def _corrections(directory: RunDirectory, record: Run) -> _Found:
         yield CORRECTIONS, f"it has {len(corrections):,} corrected labels, run.json {stated:,}", remedy, True
     elif {name for one in corrections for name in (one.given, one.corrected)} - set(record.data.class_names):
         yield CORRECTIONS, "it has other classes than run.json", remedy, True
+
+
+def _epoch_predictions(directory: RunDirectory, record: Run) -> _Found:
+    """The classes after each epoch have the accuracy that the history says, and what choosing the epoch on test would
+    have bought follows from them."""
+    remedy = "take it from a backup, or remove the run and run again"
+    try:
+        predicted = read_epoch_predictions(directory)
+    except UserError as error:
+        yield EPOCHS_FILE, error.message.removeprefix(f"{directory.path / EPOCHS_FILE} is damaged: "), remedy, True
+        return
+    own = [name for name, entry in record.evaluations.items() if entry.is_own and entry.split == "validation"]
+    if predicted is None or record.training is None or record.status != "done" or not own:
+        return
+    try:
+        given, epochs = directory.predictions(own[0]), directory.epochs()
+    except UserError:  # which is said of those files
+        return
+    truth, classes = given.truth, len(record.data.class_names)
+    if predicted.shape != (record.training.epochs, len(truth)):
+        what = f"it has {predicted.shape[1]:,} samples after {len(predicted):,} epochs, run.json others"
+        yield EPOCHS_FILE, what, remedy, True
+        return
+    for epoch, right in zip(epochs, (predicted == truth).mean(axis=1).tolist(), strict=False):
+        stated = epoch.validation.metrics.get("accuracy")
+        if stated is not None and abs(stated - right) > 1e-6:
+            what = f"the accuracy after epoch {epoch.epoch} is {right:.6f}, history.jsonl says {stated:.6f}"
+            yield EPOCHS_FILE, what, remedy, True
+            return
+    stated_gains = record.training.on_test
+    again = on_test(predicted, truth, classes, given.ids, given.columns)
+    if (stated_gains is None) != (again is None) or (
+        stated_gains is not None and again is not None and not _same_gains(stated_gains, again)
+    ):
+        what = "what choosing the epoch on test would have bought is not what follows from the predictions"
+        yield EPOCHS_FILE, what, remedy, True
+
+
+def _same_gains(first: OnTest, second: OnTest) -> bool:
+    """But for errors of rounding."""
+    if (first.n, first.halvings, first.by, first.gains.keys()) != (
+        second.n,
+        second.halvings,
+        second.by,
+        second.gains.keys(),
+    ):
+        return False
+    return all(
+        abs(getattr(first.gains[name], key) - getattr(second.gains[name], key)) < 1e-9
+        for name in first.gains
+        for key in OnTestGain.model_fields
+    )
 
 
 def _evaluations(directory: RunDirectory, record: Run, registry: Callable[[], Registry] | None) -> _Found:

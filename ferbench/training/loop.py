@@ -21,8 +21,10 @@ from ferbench.data.order import Lengths, Order
 from ferbench.data.shards import Shards
 from ferbench.data.targets import Targets
 from ferbench.experiment.sampling import draw
+from ferbench.metrics.probabilities import predicted_classes
 from ferbench.plugin.partners import ViewKind
 from ferbench.records.epoch import Corrected, Epoch, EpochScores
+from ferbench.runs.epoch_predictions import MOST_CLASSES
 from ferbench.training.asking import described, pass_scores, rates_at
 from ferbench.training.epoch import Diverged, EpochSums, look, scores_of, summarise
 from ferbench.training.epoch_metrics import EpochMetrics
@@ -271,6 +273,8 @@ def fit(training: Training, observer: Observer, saver: Saver | None = None) -> T
             raise Diverged(f"the validation loss of epoch {epoch} is {evaluation.loss}")
         further = {} if training.metrics is None else training.metrics.of(evaluation)
         scores = scores_of(epoch, evaluation, training.class_names, train, further)
+        if len(training.class_names) <= MOST_CLASSES and len(at.predicted) == epoch - 1:
+            at.predicted.append(predicted_classes(evaluation.probabilities).astype(np.uint8).tobytes())
         improved = training.best.improves(scores)
         pass_scores(training.sampler, scores, by_sample(sums, len(training.train)) if training.per_sample else None)
         if epoch < training.epochs and training.stopping is not None and training.stopping.stops(scores):

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ferbench.records.epoch import Epoch
 from ferbench.training.epoch import EpochSums
 from ferbench.training.scores import Scores
@@ -45,6 +48,8 @@ class Position:
         sums: of the epoch so far; None at its beginning.
         outcome: of the epochs that are done.
         record: of the epoch that ended last.
+        predicted: class ids of the validation samples after each epoch, a byte a sample; lacks epochs before those that
+            an older release trained, and all of them where a byte cannot tell the classes apart.
     """
 
     epoch: int = 1
@@ -55,6 +60,7 @@ class Position:
     sums: EpochSums | None = None
     outcome: TrainingOutcome = field(default_factory=TrainingOutcome)
     record: Epoch | None = None
+    predicted: list[bytes] = field(default_factory=list)
 
     def to_state(self) -> dict[str, Any]:
         """Plain values and tensors."""
@@ -65,7 +71,13 @@ class Position:
             "scores": None if self.scores is None else asdict(self.scores),
             "sums": None if self.sums is None else self.sums.to_state(),
             "outcome": asdict(self.outcome),
+            "predicted": self.predictions,
         }
+
+    @property
+    def predictions(self) -> NDArray[np.uint8] | None:
+        """``predicted`` as class ids uint8[epochs, n]; None for no epoch."""
+        return np.stack([np.frombuffer(row, np.uint8) for row in self.predicted]) if self.predicted else None
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Position:
@@ -77,5 +89,19 @@ class Position:
                 "scores": None if state["scores"] is None else Scores(**state["scores"]),
                 "sums": None if state["sums"] is None else EpochSums.from_state(state["sums"]),
                 "outcome": TrainingOutcome(**state["outcome"]),
+                "predicted": _rows(state.get("predicted")),
             }
         )
+
+
+def _rows(predicted: Any) -> list[bytes]:
+    """What `Position.predictions` gave, row by row.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if predicted is None:
+        return []
+    if not isinstance(predicted, np.ndarray) or predicted.dtype != np.uint8 or predicted.ndim != 2:
+        raise ValueError("its predictions of validation are none")
+    return [row.tobytes() for row in predicted]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -25,6 +26,7 @@ from ferbench.records.run import ModelSize, Run, Session, Stopped
 from ferbench.records.run import Training as TrainingRecord
 from ferbench.runs.corrections import remove_corrections, write_corrections
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.epoch_predictions import on_test, remove_epoch_predictions, write_epoch_predictions
 from ferbench.runs.learnt import SAMPLES_FILE, write_samples
 from ferbench.runs.lock import only_writer
 from ferbench.runs.saved import BEST, is_trained
@@ -163,6 +165,7 @@ def _execute(
                 snapshots.clear()
                 directory.start_history()
                 remove_corrections(directory)
+                remove_epoch_predictions(directory)
             trackers.notify("run_started", record.plain())
             observer = _Recorder(directory, trackers, observer_for(record))
             if training is None:
@@ -183,6 +186,7 @@ def _execute(
                     corrections = corrections_of(plan, training.train.corrections)
                     record.training.corrected = write_corrections(directory, corrections)
                 assert record.training.best_epoch == training.best.epoch
+                _keep_predicted(plan, directory, record.training, training.at)
             checkpoints.load_weights(directory.checkpoints, BEST, model, device)
             evaluate_kept(plan, model, loss, device, directory, record, ranks)
         except BaseException as raised:
@@ -310,6 +314,17 @@ def _resume(training: Training, directory: RunDirectory, saver: RunSaver, record
     record.resumed = [*before.resumed, session]
     record.started, record.environment, record.lineage = before.started, before.environment, before.lineage
     return True
+
+
+def _keep_predicted(plan: Plan, directory: RunDirectory, record: TrainingRecord, at: Position) -> None:
+    """Keep what each epoch predicted of validation, and say what choosing the epoch on test would have bought."""
+    predicted, rows = at.predictions, plan.split.validation
+    if predicted is None or len(predicted) != record.epochs:  # an older release trained the first of them
+        return
+    write_epoch_predictions(directory, predicted)
+    truth, ids, classes = plan.split.labels[rows], np.asarray(plan.pack.ids[rows]), len(plan.task.class_names)
+    if (found := on_test(predicted, truth, classes, ids, plan.pack.facts(rows))) is not None:
+        record.on_test = found
 
 
 def _training_record(plan: Plan, directory: RunDirectory, outcome: TrainingOutcome) -> TrainingRecord:

@@ -108,6 +108,7 @@ def _misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
         elif at.step != before - (-at.batches // training.accumulate):
             yield f"it says {at.step:,} updates in epoch {at.epoch}, after {at.batches:,} of its batches"
     yield from _score_misfits(snapshot, training)
+    yield from _predicted_misfits(at, training)
     yield from _optimizer_misfits(training.optimizer, snapshot.optimizer, at.step)
     schedule, scaler = getattr(training.schedule, "state_dict", None), training.precision.scaler
     for name, own, kept in (
@@ -131,6 +132,20 @@ def _misfits(snapshot: Snapshot, training: Training) -> Iterator[str]:
         yield from _parameters_misfits(parameters, own, snapshot.loss)
     if what := _random_fault(snapshot.random):
         yield what
+
+
+def _predicted_misfits(at: Position, training: Training) -> Iterator[str]:
+    predicted, truth = at.predictions, training.validation.truth.labels
+    if predicted is None:  # an older release kept none
+        return
+    if predicted.shape[1] != len(truth) or len(predicted) > at.epoch - 1:
+        yield "its predictions are of other samples or epochs"
+    elif predicted.size and predicted.max() >= len(training.class_names):
+        yield "its predictions are of other classes"
+    elif at.scores is not None and len(predicted) == at.epoch - 1:
+        right = float((predicted[-1] == np.asarray(truth)).mean())
+        if not math.isclose(right, at.scores.metrics.get("accuracy", right), abs_tol=1e-6):
+            yield "its predictions have another accuracy than its scores"
 
 
 def _weights_misfits(model: torch.nn.Module, kept: Mapping[str, Tensor]) -> Iterator[str]:

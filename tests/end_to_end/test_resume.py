@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from record_files import write_record
 
 from ferbench.errors import UserError
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.epoch_predictions import read_epoch_predictions, write_epoch_predictions
 from ferbench.runs.sealed import seal
 from ferbench.runs.verify import Verification
 from ferbench.storage import json_bytes
 from ferbench.training.interruption import Interrupted
+from ferbench.training.position import Position
 from ferbench.training.saving import RunSaver
 
 TINY = ("run", "--model", "linear", "--results", "r", "--cache", "c", "--quiet", "--no-report", "--name", "mine")
@@ -193,3 +196,44 @@ def test_a_checkpoint_that_was_sealed_anew_is_not_used(stopped, go_on):
     assert done.exit_code == 0, done.stderr
     assert f"{newest.stem}.json is damaged: its SHA-256 in run.json is another" in done.stderr
     assert [one["epoch"] for one in json.loads(stopped.read_text())["resumed"]] == [2]
+
+
+def test_a_resumed_run_has_the_same_predictions_after_each_epoch_and_says_the_same_of_them(stopped, ferbench_cli):
+    assert ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet").exit_code == 0
+    assert ferbench_cli(*TINY, *SMALL, "--results", "whole").exit_code == 0
+    (whole,) = Path("whole/runs").glob("*/run.json")
+    assert (stopped.parent / "epochs.npz").read_bytes() == (whole.parent / "epochs.npz").read_bytes()
+    resumed, once = (json.loads(path.read_text())["training"]["on_test"] for path in (stopped, whole))
+    assert resumed == once
+
+
+def test_a_run_whose_first_epochs_an_older_release_trained_says_nothing_of_them(ferbench_cli, monkeypatch, request):
+    with monkeypatch.context() as older:
+        older.setattr(Position, "predictions", None)
+        stopped = request.getfixturevalue("stopped")
+    done = ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    assert done.exit_code == 0, done.stderr
+    assert not (stopped.parent / "epochs.npz").exists()
+    assert "on_test" not in json.loads(stopped.read_text())["training"]
+    assert Verification.of(RunDirectory(stopped.parent)).verdict == "whole"
+
+
+def test_other_predictions_after_an_epoch_are_found_though_the_digest_was_changed_too(stopped, ferbench_cli):
+    ferbench_cli("resume", "mine", "--results", "r", "--cache", "c", "--quiet")
+    run = RunDirectory(stopped.parent)
+    predicted = read_epoch_predictions(run)
+    predicted[1] = (predicted[1] + 1) % 7
+    write_epoch_predictions(run, predicted)
+    record = json.loads(stopped.read_text())
+    record["files"]["epochs.npz"] = hashlib.sha256((run.path / "epochs.npz").read_bytes()).hexdigest()
+    write_record(run, record)
+    (finding,) = Verification.of(run).findings
+    assert finding.file == "epochs.npz"
+    assert "the accuracy after epoch 2 is" in finding.what
+    record["training"]["on_test"]["gains"]["accuracy"]["mean"] += 0.01
+    predicted[1] = (predicted[1] + 6) % 7
+    write_epoch_predictions(run, predicted)
+    record["files"]["epochs.npz"] = hashlib.sha256((run.path / "epochs.npz").read_bytes()).hexdigest()
+    write_record(run, record)
+    (finding,) = Verification.of(run).findings
+    assert "what choosing the epoch on test would have bought" in finding.what

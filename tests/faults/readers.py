@@ -28,6 +28,7 @@ from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally
 from ferbench.runs import index
 from ferbench.runs.corrections import CORRECTIONS, Correction, read_corrections, write_corrections
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.epoch_predictions import EPOCHS_FILE, read_epoch_predictions
 from ferbench.runs.learnt import read_samples
 from ferbench.runs.saved import is_whole, snapshot_names
 from ferbench.runs.sealed import seal
@@ -177,6 +178,7 @@ def readers(room: Room) -> list[Reader]:
         Reader("metrics.json", evaluation / "metrics.json", lambda: run.load_evaluation(test), number="n"),
         Reader("predictions.npz", evaluation / "predictions.npz", tested),
         Reader("samples.npz", run.path / "samples.npz", lambda: read_samples(run)),
+        Reader("epochs.npz", run.path / EPOCHS_FILE, lambda: read_epoch_predictions(run)),
         Reader("corrections.csv", run.path / CORRECTIONS, lambda: read_corrections(run) or None),
         Reader(
             "best.json",
@@ -288,6 +290,8 @@ def _wrong_type(content: bytes, reader: Reader) -> bytes:
         return _arrays(content, ids=lambda ids: np.arange(len(ids)))
     if reader.file == "samples.npz":
         return _arrays(content, train_pixels=lambda pixels: pixels.astype(np.float64))
+    if reader.file == "epochs.npz":
+        return _arrays(content, predicted=lambda classes: classes.astype(np.int64))
     return b"7 = [" if content.startswith(b"# ") else b'["a list", 7]'
 
 
