@@ -94,7 +94,8 @@ def test_whole_runs_have_nothing_to_be_said_of_them(results):
 
 def test_every_flipped_byte_is_found(run):
     files = [path for path in sorted(run.path.rglob("*")) if path.is_file()]
-    assert len(files) == 13  # record, history, samples, two files of each of 3 checkpoints and 2 evaluations
+    # Record, history, classes of epochs, samples, two files of each of 3 checkpoints and 2 evaluations.
+    assert len(files) == 14
     rng = np.random.default_rng(0)
     for path in files:
         content = path.read_bytes()
