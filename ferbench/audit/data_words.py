@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from ferbench.audit.duplicates import LEAST_CORRELATION, MOST_BITS
 from ferbench.audit.findings import TINY, Copies, Findings
 from ferbench.audit.mislabelled import Doubts
+from ferbench.audit.near_copies import LEAST_AGREEMENT, LEAST_MIRRORED
 from ferbench.audit.reference.known import reference_of, unlike_parts_of
 from ferbench.audit.words import count_lines
 from ferbench.data.image_tree import left_out_images, left_out_line, left_out_on_purpose_line, named_twice_line
@@ -43,7 +43,8 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
     yield ""
     yield from _copies("exact copies (same pixels)", findings.exact)
     if findings.near is not None:
-        title = f"near copies (up to {MOST_BITS} of 64 bits, correlation {LEAST_CORRELATION} or more; exact ones too)"
+        least = f"{LEAST_AGREEMENT} or more, of mirror images {LEAST_MIRRORED}"
+        title = f"near copies (correlation when laid over each other: {least}; exact ones too)"
         yield from _copies(title, findings.near)
     yield f"constant images: {len(findings.constant):,}{_by_role(findings)}"
     for role, name, count in findings.tiny:

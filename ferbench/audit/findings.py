@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ferbench.audit import duplicates
+from ferbench.audit.near_copies import Pairs, near_copies
 from ferbench.data.exclusions import Matched, excluded_rows, matched
 from ferbench.data.pack import Pack
 from ferbench.errors import UserError
@@ -84,7 +85,8 @@ class Findings:
         roles: which there are, of ``train``, ``validation``, ``test``.
         role: int64[N], index into ``roles``, -1 for rows of other parts.
         exact: images with the same native pixels.
-        near: images that look the same, exact copies among them; None: not looked for.
+        near: images that are nearly the same, exact copies among them; None: not looked for.
+        pairs: of those that are not exact copies, connecting each group; None: not looked for.
         constant: rows of images with a single value.
         counts: int64[roles, K] images per role and class.
         tiny: (role, class, images) of classes with fewer than `TINY` images.
@@ -97,6 +99,7 @@ class Findings:
     role: Rows
     exact: Copies
     near: Copies | None
+    pairs: Pairs | None
     constant: Rows
     counts: Rows
     tiny: tuple[tuple[str, str, int], ...]
@@ -147,7 +150,8 @@ def examine(
     groups = duplicates.exact_groups(pack)
     constant = duplicates.constant_images(pack.images)
     constant = constant[role[constant] >= 0]
-    looked_for = _copies(_near_groups(pack, groups, constant), role, labels, roles) if near else None
+    pairs = _near_pairs(pack, groups, constant) if near else None
+    looked_for = None if pairs is None else _copies(_near_groups(groups, pairs), role, labels, roles)
     counts = np.stack([np.bincount(labels[role == k], minlength=len(pack.class_names)) for k in range(len(roles))])
     tiny = tuple(
         (roles[k], name, int(counts[k, c]))
@@ -162,6 +166,7 @@ def examine(
         role=role,
         exact=_copies(groups, role, labels, roles),
         near=looked_for,
+        pairs=pairs,
         constant=constant,
         counts=counts,
         tiny=tiny,
@@ -192,13 +197,16 @@ def _protocol(pack: Pack, protocols: Sequence[Protocol], name: str | None) -> Pr
     )
 
 
-def _near_groups(pack: Pack, exact: Rows, constant: Rows) -> Rows:
-    """Group numbers by looks. Of exact copies one is compared; images of one value look like nothing."""
+def _near_pairs(pack: Pack, exact: Rows, constant: Rows) -> Pairs:
+    """Pairs of near copies. Of exact copies one is compared; images of one value look like nothing."""
     first = np.unique(exact, return_index=True)[1]
-    first = first[~np.isin(first, constant)]
-    groups = np.arange(int(exact.max(initial=-1)) + 1) + len(first)
-    groups[exact[first]] = duplicates.near_groups(pack.images, first)
-    return groups[exact]
+    return near_copies(pack.images, np.sort(first[~np.isin(first, constant)]))
+
+
+def _near_groups(exact: Rows, pairs: Pairs) -> Rows:
+    """Group numbers of what exact copies and pairs of near ones connect."""
+    ends = np.stack([exact[pairs.first], exact[pairs.second]], axis=1)
+    return duplicates.joined(int(exact.max(initial=-1)) + 1, ends)[exact]
 
 
 def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Copies:

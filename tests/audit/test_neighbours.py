@@ -1,71 +1,50 @@
-"""Pairs of hashes that differ in few bits, against a comparison of every pair."""
+"""Nearest vectors, against a comparison of every pair."""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ferbench.audit import neighbours
-from ferbench.audit.neighbours import near_pairs
+from ferbench.audit.neighbours import nearest
 
 
-def every_pair(hashes, most):
-    return [
-        (i, j)
-        for i, j in itertools.combinations(range(len(hashes)), 2)
-        if (int(hashes[i]) ^ int(hashes[j])).bit_count() <= most
-    ]
+def directions(generator, count, size=16):
+    vectors = generator.normal(size=(count, size)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def found(hashes, most):
-    """Not sorted out: a pair that comes twice would be seen."""
-    return sorted(tuple(pair) for pairs in near_pairs(hashes, most) for pair in pairs.tolist())
+def every_pair(vectors, queries, count, least):
+    cosines = queries @ vectors.T
+    np.fill_diagonal(cosines, -2)
+    best = np.argsort(-cosines, axis=1)[:, :count]
+    return {(i, j) for i, row in enumerate(best.tolist()) for j in row if cosines[i, j] >= least}
 
 
-def some_bits(generator, count):
-    return sum(1 << int(bit) for bit in generator.permutation(64)[:count])
+def pairs(found):
+    return set(zip(found.query.tolist(), found.vector.tolist(), strict=True))
 
 
-@settings(max_examples=60)
-@given(st.integers(0, 2**32), st.integers(0, 9), st.integers(1, 4))
-def test_each_pair_that_differs_in_few_bits_is_found_once(seed, most, agreeing):
-    generator = np.random.default_rng(seed)
-    originals = generator.integers(0, 2**64, 12, dtype=np.uint64)
-    turned = [int(one) ^ some_bits(generator, k % (most + 3)) for k, one in enumerate(originals)]
-    hashes = generator.permutation(np.array([*turned, *turned[:3], *originals, *originals[:5]], np.uint64))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_MOST_AGREEING", agreeing)
-        patch.setattr(neighbours, "_SORTING", -1e9)  # keys as long as that allows
-        assert found(hashes, most) == every_pair(hashes, most)
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 300])
+def test_few_vectors_are_all_compared(count):
+    generator = np.random.default_rng(count)
+    vectors, queries = directions(generator, count), directions(generator, count)
+    assert pairs(nearest(vectors, queries, 7, 0.2)) == every_pair(vectors, queries, 7, 0.2)
 
 
-@settings(max_examples=20)
-@given(st.integers(0, 2**32))
-def test_hashes_that_crowd_together_lose_no_pair(seed):
-    generator = np.random.default_rng(seed)
-    centre = int(generator.integers(0, 2**63))
-    crowd = np.array([centre ^ some_bits(generator, int(generator.integers(0, 8))) for _ in range(80)], np.uint64)
-    assert found(crowd, 6) == every_pair(crowd, 6)
+def test_cosines_are_those_of_the_pairs():
+    generator = np.random.default_rng(0)
+    vectors = directions(generator, 50)
+    found = nearest(vectors, vectors, 3, -1)
+    assert len(found.query) == 150
+    assert found.cosine == pytest.approx((vectors[found.query] * vectors[found.vector]).sum(axis=1), abs=1e-5)
 
 
-def test_hashes_of_which_thousands_are_equal_are_paired_in_pieces():
-    hashes = np.array([5] * 600 + [4] * 500 + [2**64 - 1] * 2, np.uint64)
-    pieces = list(near_pairs(hashes, 6))
-    assert sum(map(len, pieces)) == 1100 * 1099 // 2 + 1
-    assert len(np.unique(np.concatenate(pieces), axis=0)) == 1100 * 1099 // 2 + 1
-    assert max(map(len, pieces)) < 3 * 65_536
-
-
-@pytest.mark.parametrize("count", [0, 1])
-def test_fewer_than_two_hashes_have_no_pair(count):
-    assert found(np.zeros(count, np.uint64), 6) == []
-
-
-@pytest.mark.parametrize("most", [-1, 64])
-def test_a_number_of_bits_that_hashes_do_not_have_is_refused(most):
-    with pytest.raises(ValueError, match="between 0 and 63 bits"):
-        next(near_pairs(np.zeros(2, np.uint64), most))
+def test_in_cells_the_close_ones_are_found(monkeypatch):
+    monkeypatch.setattr(neighbours, "_EVERY", 500)
+    generator = np.random.default_rng(1)
+    vectors = directions(generator, 3000)
+    queries = vectors + 0.15 * directions(generator, 3000)
+    moved = np.roll(queries / np.linalg.norm(queries, axis=1, keepdims=True), 1, axis=0)
+    found = pairs(nearest(vectors, moved, 5, 0.9))
+    assert sum(((i + 1) % 3000, i) in found for i in range(3000)) == 3000
