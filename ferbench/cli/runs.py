@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
+from ferbench.cli.confirm import confirm_removal
 from ferbench.cli.json_output import chosen_format, echo_json
 from ferbench.cli.leaderboard import ConditionType
 from ferbench.cli.places import results_option
@@ -27,7 +28,7 @@ _FORMATS = ("terminal", "csv", "json", "md")
 
 @click.group()
 def runs() -> None:
-    """List, show, remove, check and send the records of runs."""
+    """List, show, remove, trim, check and send the records of runs."""
 
 
 runs.add_command(send)
@@ -185,19 +186,43 @@ def remove_runs(names: tuple[str, ...], yes: bool, force: bool, dry_run: bool, r
     if dry_run:
         click.echo(f"would be removed: {total}")
         return
-    try:
-        sure = yes or click.confirm(f"Remove {total}, for good?", default=False)
-    except click.Abort as error:
-        if not isinstance(error.__context__, EOFError):
-            raise
-        click.echo(err=True)  # ends the line of the question
-        raise UserError("nothing was removed, since nobody is there to answer", "say --yes") from None
-    if not sure:
-        click.echo("nothing was removed", err=True)
-        sys.exit(1)
+    confirm_removal(total, yes=yes)
     for name, run in chosen.items():
         remove(results, run)
         click.echo(f"removed: {titles[name]}")
+    click.echo(f"removed: {total}")
+
+
+@runs.command("trim")
+@click.argument("names", nargs=-1, type=RunType(), metavar="[RUN...]")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be freed.")
+@results_option
+def trim_runs(names: tuple[str, ...], yes: bool, dry_run: bool, results: Path) -> None:
+    """Free the room of checkpoints that only resuming needs; without RUN those of all finished runs.
+
+    The best weights, predictions and records stay: reports, 'ferbench evaluate' and 'ferbench predict' need nothing
+    else. What goes are the points that 'ferbench run --from RUN@POINT' can start from, apart from RUN@best. Runs that
+    are not done keep theirs, and so do those with another training.keep than last2+best unless they are named.
+    """
+    from ferbench.runs.find import in_words
+    from ferbench.runs.trimming import trim, trimmed
+    from ferbench.tables.table import size
+    from ferbench.wording import one_line
+
+    found = [trimmed(results, run, asked=bool(names)) for run in _asked(results, names)]
+    several = [one for one in found if one is not None]
+    for one in several:
+        fate = f"stays: {one.kept}" if one.kept else f"{len(one.files)} files of checkpoints"
+        click.echo(one_line(f"{in_words(one.directory)}, {size(one.bytes)}, {fate}"))
+    freed = [one for one in several if not one.kept]
+    total = f"checkpoints of {_counted(len(freed))}, {size(sum(one.bytes for one in freed))}"
+    if dry_run or not freed:
+        click.echo(f"would be removed: {total}" if dry_run else "there is nothing to remove")
+        return
+    confirm_removal(total, yes=yes)
+    for one in freed:
+        trim(one)
     click.echo(f"removed: {total}")
 
 

@@ -41,7 +41,9 @@ def check_cache(cache: Path, *, deep: bool = False) -> Iterator[Finding]:
             "problem", f"{what}; it cannot be written", "correct the permissions, or name another with --cache"
         )
     elif room < _LEAST_ROOM:
-        yield Finding("problem", what, "free some space, remove packs that are not used, or name another with --cache")
+        yield Finding(
+            "problem", what, "free some space ('ferbench cache rm' removes packs), or name another with --cache"
+        )
     else:
         yield Finding("ok", what)
     yield from check_locks(cache / "locks")
@@ -84,7 +86,7 @@ def _pack(path: Path, dataset: str | None, deep: bool) -> Iterator[Finding]:
             yield Finding("ok", f"pack {path.name}{of}: all {len(pack):,} images are what was packed")
         if dataset is None:
             what = f"pack {path.name} ({size(size_of(path))}) belongs to no dataset that is known"
-            yield Finding("note", what, f"remove {path} if you need the room; it would be made again")
+            yield Finding("note", what, f"'ferbench cache rm {path.name}' if you need the room; it would be made again")
 
 
 def _half_pack(cache: Path, left: Path) -> Iterator[Finding]:

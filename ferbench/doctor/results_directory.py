@@ -72,7 +72,9 @@ def _room(results: Path, runs: list[Path]) -> Iterator[Finding]:
     elif room < needed:
         what = f"{what}, and a run as large as the largest needs {size(needed)} while it is written"
         yield Finding(
-            "problem", what, "free some space: 'ferbench runs list' has sizes, 'ferbench runs rm' removes runs"
+            "problem",
+            what,
+            "free some space: 'ferbench runs list' has sizes, 'ferbench runs trim' frees what only resuming needs",
         )
     else:
         yield Finding("ok", what)
