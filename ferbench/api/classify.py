@@ -89,13 +89,16 @@ def image_files(given: Sequence[Path], warn: Callable[[str], None]) -> Iterator[
 
 
 def classify(
-    trained: TrainedModel, images: Sequence[tuple[Path | int, ImageSource | Picture]]
+    trained: TrainedModel,
+    images: Sequence[tuple[Path | int, ImageSource | Picture]],
+    warn: Callable[[str], None] = lambda line: None,
 ) -> tuple[list[Classified], list[tuple[Path | int, str]]]:
     """What a model says of images.
 
     Args:
         trained: the model.
         images: what each is called in the result, and where its pixels are from.
+        warn: is given a line for each way in which they are unlike the training images.
 
     Returns:
         What it says of those that can be decoded, in order; and of the others why they cannot.
@@ -104,6 +107,7 @@ def classify(
 
     results: list[Classified] = []
     faults: list[tuple[Path | int, str]] = []
+    framing = trained.framing
     gathered = trained.gather(min(_BATCH, len(images)))
     for start in range(0, len(images), _BATCH):
         names = []
@@ -115,6 +119,7 @@ def classify(
                 faults.append((name, str(error)))
             else:
                 names.append(name)
+                framing.look(name, *decoded.shape[1:])
                 del decoded  # before the next one is decoded
         if names:
             probabilities, affect = gathered.classify()
@@ -122,6 +127,8 @@ def classify(
                 results.append(
                     Classified(name, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
                 )
+    for line in framing.warnings if trained.preprocessing is None else ():
+        warn(line)
     return results, faults
 
 

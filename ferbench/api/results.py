@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -154,7 +155,7 @@ class Run:
 
         sources = as_sources(images)
         trained = self._restored(device, plugins)
-        classified, faults = classify(trained, sources)
+        classified, faults = classify(trained, sources, lambda line: warnings.warn(line, stacklevel=4))
         if faults:
             name, reason = faults[0]
             what = number_of(len(faults), "image")

@@ -35,18 +35,22 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     from ferbench.data.decode import FORMAT_LIST
     from ferbench.runs.find import find_run
 
-    paths = list(image_files(images, lambda text: click.echo(one_line(f"warning: {text}"), err=True)))
+    paths = list(image_files(images, _warn))
     trained = restored(find_run(results, run), device, plugin, "--device")
     for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
     with redirect_stdout(sys.stderr):  # what the model prints is no result
-        classified, faults = classify(trained, [(path, path) for path in paths])
+        classified, faults = classify(trained, [(path, path) for path in paths], _warn)
     _show(classified, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)
     if faults:
         click.echo(f"  → {number_of(len(faults), 'image')} could not be classified; give {FORMAT_LIST} files", err=True)
         sys.exit(2)
+
+
+def _warn(text: str) -> None:
+    click.echo(one_line(f"warning: {text}"), err=True)
 
 
 def distinct(class_names: Iterable[str], own: Sequence[str]) -> list[str]:

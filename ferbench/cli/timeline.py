@@ -19,6 +19,7 @@ from ferbench.errors import UserError
 from ferbench.wording import one_line
 
 if TYPE_CHECKING:
+    from ferbench.data.framing import Framing
     from ferbench.report.timeline_view import TimelineView
     from ferbench.temporal.patterns import Patterns
     from ferbench.temporal.timeline import Frame
@@ -117,11 +118,14 @@ def timeline(
     trained = restore(directory, registry, chosen_device)
     for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    shown = _counted(opened.read(trained.form.channels), opened.total)
+    framing = trained.framing
+    shown = _framed(_counted(opened.read(trained.form.channels), opened.total), framing)
     if output is not None:
         keep_working()
     with redirect_stdout(sys.stderr):  # what the model prints is no result
         seen, faulty = watch(shown, trained.gather(BATCH), trained.task.class_names, every=every)
+    for warning in framing.warnings if trained.preprocessing is None else ():
+        click.echo(one_line(f"warning: {warning}, or name their part of each frame with --box"), err=True)
     _refuse(faulty, len(seen), skip_faulty=skip_faulty)
     view = TimelineView(
         timeline=smoothed(seen, smooth),
@@ -138,6 +142,14 @@ def timeline(
     _show(view, patterns, layout)
     if output is not None:
         _write(view, patterns, output)
+
+
+def _framed(frames: Iterable[Frame], framing: Framing) -> Iterator[Frame]:
+    """The frames, of which each is looked at."""
+    for frame in frames:
+        if frame.pixels is not None:
+            framing.look(frame.name, *frame.pixels.shape[1:])
+        yield frame
 
 
 def _counted(frames: Iterable[Frame], total: int | None) -> Iterator[Frame]:

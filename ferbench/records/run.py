@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
-from ferbench.records.base import Count, Json, Record, Score, Values, lacking, misplaced, table
+from ferbench.records.base import Count, Json, Record, Score, Side, Values, lacking, misplaced, table
 from ferbench.records.environment import Environment
 from ferbench.records.evaluation import EvaluationEntry, StoredPixels
 from ferbench.records.lineage import Ensemble, Lineage, Pooled
@@ -222,6 +222,8 @@ class Data(Record):
     """``gray`` or ``rgb``: how the pack holds images."""
     stored: StoredPixels | None = None
     """Size and fit of the pack's images, where they were resampled."""
+    image_size: Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
+    """Height and width of the pack's images; null in records of older releases."""
     train_digest: str | None = None
     """Of the training samples, in order."""
     validation_digest: str | None = None

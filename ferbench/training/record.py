@@ -58,6 +58,7 @@ def first_record(plan: Plan, device: torch.device) -> Run:
         notes=dict(pack.notes),
         **({} if pack.form is None else pack.form.record()),
     )
+    data.image_size = [int(side) for side in pack.images.shape[-2:]]
     if (reference := reference_of(pack)) is not None:
         data.reference = reference
     if unlike := unlike_parts_of(pack):

@@ -13,6 +13,7 @@ from torch import nn
 from ferbench.data.batches import InputShape
 from ferbench.data.decode import DecodeError
 from ferbench.data.fit import StoredForm
+from ferbench.data.framing import Framing
 from ferbench.data.views import VIEWS, View
 from ferbench.errors import is_out_of_memory
 from ferbench.experiment.postprocessing import Postprocessing
@@ -48,6 +49,7 @@ class TrainedModel:
         preprocessing: what was done to images before ``form``; None: nothing.
         postprocessing: what the run's own test does to predictions; None: nothing.
         changed_steps: how the plugins of these two are others now than then.
+        image_size: (height, width) of the images that it was trained on; None where an older record does not say.
     """
 
     model: nn.Module
@@ -63,12 +65,18 @@ class TrainedModel:
     preprocessing: Preprocessing | None = None
     postprocessing: Postprocessing | None = None
     changed_steps: tuple[str, ...] = ()
+    image_size: tuple[int, int] | None = None
 
     @property
     def warnings(self) -> list[str]:
         """Why what it predicts may not be what the run's own tests say."""
         several = (self.changed, *self.changed_steps, self.doubt)
         return [warning for warning in several if warning is not None]
+
+    @property
+    def framing(self) -> Framing:
+        """Counts pictures that are unlike what it was trained on."""
+        return Framing(self.image_size or self.shape.size, self.form.size is not None or self.image_size is None)
 
     def gather(self, most: int) -> Gathered:
         """Room for so many images, which are classified together."""
@@ -156,6 +164,7 @@ def restore(directory: RunDirectory, registry: Registry, device: torch.device) -
         preprocessing=preprocessing,
         postprocessing=postprocessing,
         changed_steps=tuple(filter(None, (other_before, other_after))),
+        image_size=None if (size := record.data.image_size) is None else (size[0], size[1]),
     )
 
 

@@ -53,7 +53,7 @@ FREE = {
         r"components\.\w+\.options",  # more of them than ids cover, as those are that a component got later
         r"components\.dataset\.(distribution|source|options\.(?!train$|test$|size$).*)",
         r"plugins\..*",
-        r"data\.(has_affect|pack|color|skipped_faulty|excluded|faults|notes.*)",
+        r"data\.(has_affect|pack|color|image_size\.\d|skipped_faulty|excluded|faults|notes.*)",
         r"environment\..*",
         r"model\.flops",
         r"training\.(seconds|images_per_second|micro_batch)",
