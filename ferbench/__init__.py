@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ferbench.api.comparing import Comparison, compare
     from ferbench.api.evaluate import EvaluationResult, evaluate
     from ferbench.api.imports import import_predictions
+    from ferbench.api.plan import plan
     from ferbench.api.ranking import Board, leaderboard
     from ferbench.api.results import Results, Run, load_results, load_run
     from ferbench.api.run import run
@@ -68,6 +69,7 @@ _LAZY = {
     "ferbench.api.comparing": ("Comparison", "compare"),
     "ferbench.api.evaluate": ("EvaluationResult", "evaluate"),
     "ferbench.api.imports": ("import_predictions",),
+    "ferbench.api.plan": ("plan",),
     "ferbench.api.ranking": ("Board", "leaderboard"),
     "ferbench.api.results": ("Results", "Run", "load_results", "load_run"),
     "ferbench.api.run": ("run",),
@@ -164,6 +166,7 @@ __all__ = [
     "load_run",
     "load_study",
     "one_line",
+    "plan",
     "replace_file",
     "run",
     "text_lines",

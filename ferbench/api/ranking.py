@@ -19,6 +19,7 @@ from ferbench.errors import UserError
 from ferbench.runs.frame import values_of
 from ferbench.tables.table import Table
 from ferbench.tables.terminal import to_terminal
+from ferbench.wording import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ferbench.plugin.registry import Registry
     from ferbench.ranking.leaderboard import Group, Unfinished
     from ferbench.ranking.published import Published
+    from ferbench.records.preregistration import Preregistration
     from ferbench.report.board import Board as Layout
 
 
@@ -46,6 +48,7 @@ class Board:
         sort: the column that rows are sorted by; None: the one that ranks.
         reverse: rows are sorted the other way round.
         per_class: scores of each class are among the usual columns.
+        plan_note: what is to be said of a plan that names no test set of these groups; else empty.
         missing: the results directory, where there is none.
     """
 
@@ -61,6 +64,7 @@ class Board:
     reverse: bool
     per_class: bool
     missing: Path | None = None
+    plan_note: str = ""
 
     def tables(self, *, people: bool = True) -> list[Table]:
         """A table for each group; of the usual columns, a program gets every metric, people those that tell apart."""
@@ -113,6 +117,7 @@ class Board:
                     cells["runs"] = members[start:end]
             about = {field.name: getattr(group, field.name) for field in fields(group) if field.name not in _APART}
             about["folds"] = None if group.partition is None else asdict(group.partition)
+            about["plan"] = None if group.plan is None else asdict(group.plan)
             about["test_reads"] = None if group.reads is None else asdict(group.reads)
             groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
         unranked = to_json_value(self.unranked_table())["rows"]
@@ -157,6 +162,7 @@ def leaderboard(
     per_class: bool = False,
     single: bool = False,
     shrink: bool = False,
+    plan: str | PathLike[str] | None = None,
     without: str | PathLike[str] | None = None,
     published: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None,
     plugins: Sequence[str | PathLike[str]] = (),
@@ -178,6 +184,8 @@ def leaderboard(
         single: a row for each run instead of each configuration.
         shrink: the interval of the best row, in the metric of ranks, is that of its true value given that it is the
             best: the highest of several scores is too high on average.
+        plan: a plan of ``ferbench plan``, whose rows alone are ranked where it names a test set; None: ``plan.toml`` of
+            the results directory, where there is one.
         without: a file that lists samples: some metrics without these too.
         published: a directory with tables that others published, or several.
         plugins: files or importable modules with metrics of your own, whose intervals are computed by them.
@@ -189,17 +197,20 @@ def leaderboard(
     from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
     from ferbench.ranking.leaderboard import contaminated, diverged, lost
+    from ferbench.ranking.planned import with_plan
     from ferbench.ranking.published import read_published
     from ferbench.ranking.rankable import PluginMetrics, check_ranking
     from ferbench.ranking.read_counts import with_reads
     from ferbench.ranking.standing import shrunk, with_standings
     from ferbench.records.ledger import read_ledger
+    from ferbench.records.preregistration import plan_of
     from ferbench.report.board import Board as Layout
     from ferbench.runs.index import summaries
     from ferbench.runs.reads import with_found
 
     chosen = {run.id for run in results} if isinstance(results, Results) else None
     path = _directory(results)
+    registered = plan_of(path, None if plan is None else Path(plan))
     everything = summaries(path)
     gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
     try:
@@ -216,7 +227,11 @@ def leaderboard(
         named = dict.fromkeys(name for run in everything for name in run.plugin_metrics)
         of_plugins = PluginMetrics(named, lambda: _registry(plugins))
         check_ranking(groups, rank_by, of_plugins)
-        whole = with_reads(whole, with_found(read_ledger(path), everything), everything, single=single)
+        reads = with_found(read_ledger(path), everything)
+        whole = with_reads(whole, reads, everything, single=single)
+        if registered is not None:
+            whole = with_plan(whole, registered, reads, everything, single=single)
+            groups = with_plan(groups, registered, reads, everything, single=single)
         whole = with_standings(path, whole, diverged(everything), rank_by, of_plugins)
         groups = among_all(groups, whole) if hides else whole
         groups = [shrunk(of) for of in groups] if shrink else groups
@@ -243,6 +258,15 @@ def leaderboard(
         reverse=reverse,
         per_class=per_class,
         missing=None if path.is_dir() else path,
+        plan_note=_plan_note(registered, groups),
+    )
+
+
+def _plan_note(plan: Preregistration | None, groups: Sequence[Group]) -> str:
+    if plan is None or any(group.plan is not None for group in groups):
+        return ""
+    return (
+        f"the plan {plan.path} names no test set that is shown: none of its {number_of(len(plan.runs), 'run')} is there"
     )
 
 
@@ -273,7 +297,7 @@ def _looked_at(results: Path, run: Unfinished) -> Unfinished:
 
 
 #: Attributes of a group that its document has in another form.
-_APART = ("rows", "members", "measured", "partition", "reads", "leader")
+_APART = ("rows", "members", "measured", "partition", "plan", "reads", "leader")
 
 
 def _runs(group: Group) -> list[dict[str, Any]]:

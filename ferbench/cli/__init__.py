@@ -22,6 +22,7 @@ from ferbench.version import __version__
 
 #: Where each command lives, and its line in ``ferbench --help``, which imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("ferbench.cli.plan:plan", "Register what will be compared before the test set is read."),
     "run": ("ferbench.cli.run:run", "Train and evaluate combinations of dataset, model, loss and sampler."),
     "resume": ("ferbench.cli.resume:resume", "Go on with runs that were stopped."),
     "tune": ("ferbench.cli.tune:tune", "Search a recipe's settings on validation, then test the best."),

@@ -116,6 +116,13 @@ class MetricType(click.ParamType):
     is_flag=True,
     help="The interval of the best row is that of its true value given that it is the best, in the metric of ranks.",
 )
+@click.option(
+    "--plan",
+    type=PathType(dir_okay=False),
+    metavar="FILE",
+    help="Hold the rows against a plan of 'ferbench plan': those that it names are ranked, the others are exploratory; "
+    "default: plan.toml in the results directory, where there is one.",
+)
 @click.option("--runs", "single", is_flag=True, help="Show single runs, not configurations over their seeds and folds.")
 @results_option
 @plugin_option
@@ -133,6 +140,7 @@ def leaderboard(
     per_class: bool,
     single: bool,
     shrink: bool,
+    plan: Path | None,
     plugin: tuple[str, ...],
 ) -> None:
     """Show finished runs, grouped by the test set they were measured on.
@@ -161,11 +169,14 @@ def leaderboard(
         per_class=per_class,
         single=single,
         shrink=shrink,
+        plan=plan,
         without=without,
         published=published or [path for path in _USUAL if path.is_dir()],
         plugins=plugin,
     )
     gc.freeze()  # all of it is needed to the end: no use in looking through it for garbage
+    if board.plan_note:
+        click.echo(board.plan_note, err=True)
     for path in board.unread if published else ():
         click.echo(f"{path} is not shown: it is no summary, and no table of classes or models", err=True)
     if not board.known:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ferbench.cli.completion import RunType, plugin_option
-from ferbench.cli.places import OutputType, PlaceType, cache_option, results_option
+from ferbench.cli.places import OutputType, PathType, PlaceType, cache_option, results_option
 from ferbench.cli.slices import slice_options
 from ferbench.errors import UserError
 from ferbench.wording import one_line
@@ -32,6 +32,13 @@ _LOOK, _REFRESH = 2.0, 5
 @click.option("--output", "-o", type=OutputType(), help="The page, - for standard output; default: in RESULTS/reports.")
 @click.option("--tables", type=PlaceType(), help="Also write every table as CSV and LaTeX.")
 @click.option("--figures", type=PlaceType(), help="Also write every figure as PNG and SVG.")
+@click.option(
+    "--plan",
+    type=PathType(dir_okay=False),
+    metavar="FILE",
+    help="Mark results as planned or exploratory by a plan of 'ferbench plan'; default: plan.toml in the results "
+    "directory, where there is one.",
+)
 @slice_options("Show scores by the values of")
 @click.option(
     "--gallery",
@@ -57,6 +64,7 @@ def report(
     output: Path | None,
     tables: Path | None,
     figures: Path | None,
+    plan: Path | None,
     columns: tuple[str, ...],
     slice_table: Path | None,
     gallery: int,
@@ -96,7 +104,7 @@ def report(
     named, without_map = set[str](), set[str]()
 
     def contents() -> Report:
-        read = read_runs(chosen, base)
+        read = read_runs(chosen, base, plan)
         for run, error in read.damaged.items():
             if run not in named:
                 named.add(run)

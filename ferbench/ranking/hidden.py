@@ -65,6 +65,7 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
         clustered_by=whole[0].clustered_by,
         unclustered=whole[0].unclustered,
         lacking=whole[0].lacking,
+        plan=whole[0].plan,
         reads=whole[0].reads,
         luck=whole[0].luck,
         equals=whole[0].equals,

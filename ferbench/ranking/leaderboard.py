@@ -22,6 +22,7 @@ from ferbench.tables.table import Cell, Spread
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ferbench.ranking.planned import Planned
     from ferbench.ranking.read_counts import ReadCounts
 
 
@@ -54,6 +55,7 @@ class Group:
         hidden_runs: runs on the test set that are not shown, in such rows and in those that are.
         hidden_leader: what the leader is called, where it is one of them; else empty.
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
+        plan: what was planned on the test set before it was read; None without a plan that names it.
         reads: how often the test set was read; None for folds, and until it is known.
         luck: how much better the best of `equals` equal rows would seem by chance, in the metric of the ranks; None
             where nothing is ranked.
@@ -84,6 +86,7 @@ class Group:
     hidden_runs: int = 0
     hidden_leader: str = ""
     partition: Partition | None = None
+    plan: Planned | None = None
     reads: ReadCounts | None = None
     luck: float | None = None
     equals: int = 0

@@ -32,6 +32,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
     ``settings`` by key, and ``evaluation.tta`` where it was not tested plainly; ``start`` and ``end`` of its members
     within the group. ``rank``, ``rank_range``, ``gap``, ``p``, ``unranked`` (why it has no rank) and ``intervals``
     (95 %, by metric) are missing and empty until they are known, and so is ``without``: metrics without some samples.
+    ``plan`` says of a row whether it was planned, ``unplanned`` why it was not (`ferbench.ranking.planned`).
     ``removed`` is how many models that were tested as a part of the row are not there any more.
 
     Args:
@@ -73,7 +74,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
         "train": over("train", _same),
         **{key: over(key, _first if single else _mean) for key in _MEANS},
         "settings": settings,
-        **dict.fromkeys(("rank", "rank_range", "gap", "p", "unranked")),
+        **dict.fromkeys(("rank", "rank_range", "gap", "p", "unranked", "plan", "unplanned")),
         "intervals": [{} for _ in places],
         "without": [{} for _ in places],
         "removed": 0,

@@ -12,7 +12,7 @@ import json
 import math
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -53,7 +53,7 @@ MODELS = "models"
 CONFIGURATIONS = "configurations"
 ONE_SEED = "one seed says nothing of others: train more with --seed, or rank trained models with --runs"
 TESTS_FILE = ".tests.json"
-_VERSION = 8
+_VERSION = 9
 _MOST_KEPT = 64
 _MOST_INTERVALS = 4096
 
@@ -116,7 +116,9 @@ def _ranked(
     for place, score in enumerate(group.metric(metric) if metric not in RANKED_BY else ()):
         if score is None and not reasons[place]:
             reasons[place] = f"not all of its runs have {named(metric).label}"
-    claim, single = _claim(group, reasons)
+    claim, single = _claim(group, [reason or beside for reason, beside in zip(reasons, _unplanned(group), strict=True)])
+    beside = dict.fromkeys(single, ONE_SEED)
+    beside |= {place: why for place, why in enumerate(_unplanned(group)) if why and not reasons[place]}
     for place, tests in enumerate(group.tests):
         marks: list[list[Any]] = []
         if not reasons[place]:
@@ -132,12 +134,12 @@ def _ranked(
         key = _key(
             metric,
             group.class_names,
-            [claim, _counted(group), [files[place] for place in chosen], plugins.sources(own)],
+            [claim, sorted(beside.items()), _counted(group), [files[place] for place in chosen], plugins.sources(own)],
         )
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
             of_chosen = [files[place] for place in chosen]
-            kept = _computed(results, group, chosen, metric, claim, single, of_chosen, plugins, own, cache)
+            kept = _computed(results, group, chosen, metric, claim, beside, of_chosen, plugins, own, cache)
             cache.put(key, kept)
         tested = kept
     known = dict(zip(chosen, tested.standings, strict=True))
@@ -163,11 +165,26 @@ def _of_leader(best: _Best, group: Group, chosen: Sequence[int]) -> dict[str, An
 def _family(group: Group) -> int:
     """Rows that the correction of p covers: all that were tested on the test set, whether they are still there, and
     have a rank, or not."""
+    if group.plan is not None and group.plan.counts:
+        return group.plan.family
     return len(group.rows) if group.reads is None else group.reads.family
 
 
+def _gone(group: Group) -> int:
+    """Rows that were tested and of which nothing is there any more, among which the leader is the best too; those that
+    were not planned are no rivals of planned ones."""
+    return 0 if group.reads is None or (group.plan is not None and group.plan.counts) else group.reads.gone
+
+
 def _counted(group: Group) -> list[int]:
-    return [_family(group), 0 if group.reads is None else group.reads.gone]
+    return [_family(group), _gone(group)]
+
+
+def _unplanned(group: Group) -> list[str]:
+    """Why each row is not one of those that are ranked, where a plan says which are; empty where it is."""
+    if group.plan is None or not group.plan.counts:
+        return [""] * len(group.rows)
+    return [why if isinstance(why, str) else "" for why in group.rows["unplanned"]]
 
 
 def shrunk(group: Group) -> Group:
@@ -317,7 +334,7 @@ def _computed(
     rows: Sequence[int],
     metric: str,
     claim: str,
-    single: Collection[int],
+    beside: Mapping[int, str],
     files: Sequence[Any],
     plugins: PluginMetrics,
     own: Sequence[str],
@@ -331,7 +348,8 @@ def _computed(
         rows: places of those that can be.
         metric: that ranks.
         claim: `MODELS` or `CONFIGURATIONS`.
-        single: places of rows of one seed that have no rank for that claim, but intervals.
+        beside: places of rows that have intervals but no rank, and why: those of one seed where the claim is about
+            configurations, and those that were not planned.
         files: of each row's predictions.
         plugins: finds the plugins of metrics.
         own: metrics of plugins that the group has.
@@ -366,9 +384,9 @@ def _computed(
     else:
         chosen = {place: of.measured for place, of in of_rows.ranking.items()}
         design = next((of.design for of in of_rows.ranking.values()), design)
-    for place in [place for place in chosen if place in single]:
+    for place in [place for place in chosen if place in beside]:
         chosen.pop(place)
-        standings[place] = Standing(intervals=ends[place], reason=ONE_SEED)
+        standings[place] = Standing(intervals=ends[place], reason=beside[place])
     for place in [place for place, of in chosen.items() if of.lacks]:
         why = chosen.pop(place).lacks
         instead = "" if "accuracy" in lacking else "; --rank-by accuracy does without"
@@ -418,7 +436,7 @@ def _best(
     """
     from ferbench.statistics.winner import errors_of, winner
 
-    about, gone, over_seeds = named(metric), 0 if group.reads is None else group.reads.gone, claim == CONFIGURATIONS
+    about, gone, over_seeds = named(metric), _gone(group), claim == CONFIGURATIONS
     errors, wide = (errors_of(ranking, design, over_seeds=over_seeds, stretched=known) for known in (False, True))
     found = winner(better, errors, wide, gone)
     low, high = (found.low, found.high) if about.higher_is_better else (-found.high, -found.low)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ferbench.data.image_tree import left_out_line, left_out_on_purpose_line
 from ferbench.metrics.measures import measure
+from ferbench.ranking.planned import PLANNED
 from ferbench.records.reference import unlike_line
 from ferbench.records.run import AskedRecipe, Training
 from ferbench.report.comparison_tables import LEFT
@@ -32,7 +33,11 @@ class Tile:
 
 
 def overview(contents: Contents) -> str:
-    """One sentence over all runs: how many, of what, on what."""
+    """One sentence over all runs: how many, of what, on what; then what is to be said of all of them."""
+    return " ".join([_overview(contents), *map(one_line, contents.plan)])
+
+
+def _overview(contents: Contents) -> str:
     if len(contents.runs) == 1:
         return lead(contents.runs[0])
     datasets = sorted({run.record.data.dataset for run in contents.runs})
@@ -129,6 +134,10 @@ def notes(run: RunView) -> list[str]:
             notes.append(f"On the tested pictures {human.line}{above}.")
         if others:
             notes.append(f"It was tested with {' and with '.join(others)} too: see All metrics.")
+    if run.planned == PLANNED:
+        notes.append("Planned: this test was registered before the test set was read.")
+    elif run.planned:
+        notes.append("Exploratory: this test is not in the plan for its test set.")
     if data.test_fold is not None:
         notes.append("This is one fold of a test; the result is that of all folds together.")
     if run.record.pooled is not None and run.result is not None:

@@ -77,10 +77,10 @@ class Board:
 
         keys = list(self.columns)[: len(base_columns(self.single))]
         if people and groups:
-            rows = pd.concat([group.rows[[*SHARED, *COSTS, "name", "rank"]] for group in groups])
+            rows = pd.concat([group.rows[[*SHARED, *COSTS, "name", "rank", "plan"]] for group in groups])
             same = {section for section in SHARED if alike(rows, section)}
             elsewhere = any((group.members["trained_on"] != group.dataset).any() for group in groups)
-            empty = {key for key in (*COSTS, "name") if rows[key].isna().all()}
+            empty = {key for key in (*COSTS, "name", "plan") if rows[key].isna().all()}
             hidden = {"rank", "unranked", *same, *empty} | (set() if elsewhere else {"trained_on"})
             hidden |= set() if any(group.partition for group in groups) else {"fold", "folds"}
             hidden |= set() if rows["rank"].notna().any() else {"rank_range", "gap", "p"}

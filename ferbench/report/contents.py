@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,14 +15,19 @@ from ferbench.errors import UserError
 from ferbench.experiment import differences
 from ferbench.experiment.differences import of_run
 from ferbench.ids import short
+from ferbench.ranking.planned import EXPLORATORY, PLANNED, status
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
+from ferbench.records.ledger import read_ledger
+from ferbench.records.preregistration import plan_of
 from ferbench.records.run import Run
 from ferbench.runs.corrections import Correction, read_corrections
 from ferbench.runs.directory import RunDirectory
+from ferbench.runs.index import summaries
 from ferbench.runs.lock import is_held
 from ferbench.runs.partitions import partition_id, unfolded_id
 from ferbench.runs.predictions import Predictions
+from ferbench.runs.reads import results_of, with_found
 from ferbench.runs.summary import plain_options
 from ferbench.wording import one_line
 
@@ -109,6 +115,7 @@ class RunView:
         unfolded: of a fold: an id that the folds and seeds of its configuration share; else empty.
         partition: of a fold: an id of the samples and of how they were cut into folds; else empty.
         corrections: labels that the loss has corrected.
+        planned: ``planned`` or ``exploratory``, where a plan names its test set; else empty.
     """
 
     label: str
@@ -122,6 +129,7 @@ class RunView:
     unfolded: str = ""
     partition: str = ""
     corrections: Sequence[Correction] = ()
+    planned: str = ""
 
     @property
     def id(self) -> str:
@@ -210,6 +218,7 @@ class Contents:
         partitions: runs on several folds of one partition, which stand in no comparison.
         baseline: the run that others are compared with, if one was named.
         damaged: runs that were left out, by id, each with what is wrong with it.
+        plan: what is to be said of the plan that results are held against, a line each.
     """
 
     runs: tuple[RunView, ...]
@@ -217,17 +226,21 @@ class Contents:
     baseline: RunView | None
     partitions: tuple[tuple[RunView, ...], ...] = ()
     damaged: Mapping[str, UserError] = field(default_factory=dict)
+    plan: tuple[str, ...] = ()
 
 
-def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None = None) -> Contents:
+def read_runs(
+    directories: Sequence[RunDirectory], baseline: RunDirectory | None = None, plan: Path | None = None
+) -> Contents:
     """Read the runs of a report.
 
     Args:
         directories: the runs; one named twice counts once. Of several, those that are damaged are left out.
         baseline: is put first when it is not among them.
+        plan: that results are held against; None: that of the results directory, where there is one.
 
     Raises:
-        UserError: no run is whole, or the baseline is not.
+        UserError: no run is whole, or the baseline is not; or the plan is none.
     """
     chosen = {directory.path.name: directory for directory in directories}
     if baseline is not None and baseline.path.name not in chosen:
@@ -241,14 +254,35 @@ def read_runs(directories: Sequence[RunDirectory], baseline: RunDirectory | None
     for id_, fault in damaged.items():
         if not views or (baseline is not None and id_ == baseline.path.name):
             raise fault
-    runs = [replace(view, label=label) for view, label in zip(views, labels(views), strict=True)]
+    lines, marks = _marks(views, plan)
+    runs = [
+        replace(view, label=label, planned=mark) for view, label, mark in zip(views, labels(views), marks, strict=True)
+    ]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:
         raise UserError(f"the baseline {named.label} has no result: it is {named.status}", "name a finished run")
     partitions = _partitions(runs)
     folds = {run.id for several in partitions for run in several}
     others = [run for run in runs if run.id not in folds]
-    return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions, damaged)
+    return Contents(tuple(runs), tuple(_comparisons(others, named)), named, partitions, damaged, lines)
+
+
+def _marks(runs: Sequence[RunView], given: Path | None) -> tuple[tuple[str, ...], list[str]]:
+    """What is to be said of the plan that runs are held against, and what each of them is by it."""
+    results = next(filter(None, (results_of(run.directory) for run in runs)), None)
+    plan = None if results is None and given is None else plan_of(results or Path(), given)
+    if plan is None:
+        return (), [""] * len(runs)
+    there = [] if results is None else summaries(results)
+    reads = [] if results is None else with_found(read_ledger(results), there)
+    known, counted = status(plan, reads, there)
+    sets = set() if known.changed else {run.test_set for run in plan.runs}
+    marks = []
+    for run in runs:
+        is_about = run.result is not None and run.result.split == "test" and run.result.entry.rows_digest in sets
+        planned = run.result is not None and run.result.id in counted
+        marks.append((PLANNED if planned else EXPLORATORY) if is_about else "")
+    return tuple(known.lines()), marks
 
 
 def _view(directory: RunDirectory) -> RunView:

@@ -88,6 +88,7 @@ def base_columns(single: bool) -> list[BoardColumn]:
         Column("rank_range", "rank", about="best and worst place that tests of all pairs leave"),
         Column("gap", "to leader", "change", about="difference to the best of all rows in the metric that ranks"),
         Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
+        Column("plan", "plan", about="planned before the test set was read, or exploratory"),
         Column("unranked", "unranked", about="why the row has no rank"),
         Column("kind", "kind", about="measured here, or imported: predictions that other software made"),
         Column("trained_on", "trained on", about="the dataset, or several joined"),

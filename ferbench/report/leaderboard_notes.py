@@ -40,6 +40,8 @@ def ranking_notes(group: Group, keys: Sequence[str]) -> Iterable[str]:
     measured = known and any(key.removesuffix("_without") in (*WITH_INTERVALS, *drawn) for key in keys)
     if group.reads is not None and not group.reads.removed_models:
         yield group.reads.line
+    if group.plan is not None:
+        yield from group.plan.lines(group.ranked_by if tested else "")
     if tested:
         label = measure(group.ranked_by).label
         yield (

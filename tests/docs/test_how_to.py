@@ -218,6 +218,16 @@ def test_the_rule_of_the_page_steps_by_the_gradient_of_the_next_weights(tmp_path
     assert weight.item() == pytest.approx(2 - 0.1 * 1.8)
 
 
+def test_plan_a_comparison(ferbench_cli, tmp_path):
+    faces = '[dataset]\nname = "synthetic-faces"\n'
+    page = text_of("how-to/plan-a-comparison.md").replace(faces, f"{faces}train = 70\ntest = 35\nsize = 16\n")
+    registered, *_, board = do(ferbench_cli, tmp_path, page, ("--quiet", "--no-report")).values()
+    assert "4 runs of 2 configurations" in registered
+    assert board.count(" planned ") == 2
+    assert board.count(" exploratory ") == 1
+    assert "missing" not in board
+
+
 def test_read_a_leaderboard(ferbench_cli, tmp_path):
     enough = tuple(one.replace("test=35", "test=420") for one in FACES)  # of fewer there would be no ranks
     printed = do(ferbench_cli, tmp_path, text_of("how-to/read-a-leaderboard.md"), (*SMALL, *enough))
