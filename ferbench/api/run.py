@@ -64,7 +64,7 @@ def run(
         settings: fields and options by dotted key: ``{"training.epochs": 10, "optimizer.lr": 0.01}``.
         grid: several values by dotted key: ``{"optimizer.lr": [0.01, 0.001]}``.
         start: start from the weights of a run, ``RUN`` or ``RUN@POINT``, with its settings where nothing else is said.
-        name: of the run; several are numbered.
+        name: of the run; several have what varies behind it: ``cmp-cnn4-s0``.
         variants: names of those of the recipe's variants that are run; empty: all.
         trackers: names of trackers that observe the runs, as ``NAME`` or ``NAME,OPTION=VALUE``.
         devices: share each run among so many GPUs, or processes on the CPU; None: as the recipe has it. Of the

@@ -44,7 +44,7 @@ def ensemble(
     class name. The ensemble is a run of its own: the leaderboard and reports have it beside its members.
 
     \b
-    ferbench ensemble cnn-1 cnn-2 cnn-3 --name cnn-ensemble
+    ferbench ensemble cnn-s0 cnn-s1 cnn-s2 --name cnn-ensemble
     ferbench ensemble small large --weights 1,2
     """
     from ferbench.experiment.settings import check_run_name

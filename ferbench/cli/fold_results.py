@@ -106,7 +106,7 @@ class CrossValidation:
 
 def cross_validations(outcomes: Sequence[Outcome]) -> list[CrossValidation]:
     """Those configurations of a command of which more than one fold was asked for, with what became of each."""
-    from ferbench.experiment.prepare import named_settings
+    from ferbench.experiment.differences import named_settings
 
     combinations = [outcome.combination for outcome in outcomes]
     asked = named_settings([one.settings for one in combinations], [one.defaults for one in combinations])

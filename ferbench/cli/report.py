@@ -82,7 +82,7 @@ def report(
 
     \b
     ferbench report my-run --open
-    ferbench report cnn-1 cnn-2 cnn-3 --baseline cnn-1 --tables paper/ --figures paper/
+    ferbench report cnn-s0 cnn-s1 cnn-s2 --baseline cnn-s0 --tables paper/ --figures paper/
     """
     from ferbench.output import is_stream, write_output
     from ferbench.report.contents import read_runs

@@ -17,7 +17,7 @@ from ferbench.cli.devices import devices_option
 from ferbench.cli.fold_results import cross_validations, pooled_plain, show_cross_validations, show_unpooled
 from ferbench.cli.grid_progress import GridProgress, SeveralProgress
 from ferbench.cli.json_output import echo_json
-from ferbench.cli.naming import warn_of_names
+from ferbench.cli.naming import warn_of_digits
 from ferbench.cli.packed import preparer
 from ferbench.cli.places import cache_option, results_option
 from ferbench.cli.recipe_options import (
@@ -81,7 +81,7 @@ class FoldsType(click.ParamType):
     metavar="N",
     help="Train N runs of a grid at once, each on its share of the CPU threads and, in turn, a GPU; default: 1.",
 )
-@click.option("--name", help="Name of the run; a grid numbers its runs.")
+@click.option("--name", help="Name of the run; in a grid with what varies: NAME-cnn4-s0.")
 @click.option(
     "--variant", "variants", multiple=True, metavar="NAME", help="Run this one of the recipe's variants; repeatable."
 )
@@ -126,7 +126,8 @@ def run(
     combinations = combinations_of(prepares, devices=devices, **asked)
     refuse_shared(combinations, workers)
     plan_all(combinations, prepares, results)
-    _warn_of_names(combinations, results)
+    for name in dict.fromkeys(combination.asked_name for combination in combinations if combination.asked_name):
+        warn_of_digits(name)
     if dry_run:
         from ferbench.cli.dry_run import show_plan
 
@@ -134,12 +135,6 @@ def run(
         return
     shown = {"quiet": quiet or as_json, "tables": not as_json, "with_report": with_report}
     conduct(combinations, results, cache, plugin, workers=workers, **shown)
-
-
-def _warn_of_names(combinations: Sequence[Combination], results: Path) -> None:
-    plans = [combination.plan for combination in combinations if combination.plan is not None]
-    named = [(plan.resolved.recipe.name, plan.directory(results).path.name, plan.config_id) for plan in plans]
-    warn_of_names(results, [(name, run, config) for name, run, config in named if name is not None])
 
 
 def combinations_of(

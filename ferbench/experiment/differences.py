@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ferbench.ids import VERSION
-from ferbench.kinds import IN_LABELS, NONE
+from ferbench.kinds import IN_LABELS, NONE, SECTIONS
 from ferbench.tables.values import shortened, text
 
 if TYPE_CHECKING:
@@ -97,6 +97,24 @@ def of_recipe(tables: Mapping[str, Any], defaults: Mapping[str, str]) -> Setting
     if tables.get("from") is not None:
         settings["training.from"] = tables["from"]
     return {key: value for key, value in settings.items() if not value == NONE == defaults.get(key)}
+
+
+def named_settings(settings: Sequence[Mapping[str, Any]], defaults: Sequence[Mapping[str, str]]) -> list[Settings]:
+    """The settings of each combination by key; a component without the distribution that it comes with, unless that
+    varies.
+
+    Args:
+        settings: raw settings of each.
+        defaults: the components of each that names none, by section.
+    """
+    several = [of_recipe(tables, own) for tables, own in zip(settings, defaults, strict=True)]
+    for section in SECTIONS:
+        chosen = [named for named in several if section in named]
+        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in chosen}
+        if len(set(bare.values())) == len(bare):
+            for named in chosen:
+                named[section] = bare[str(named[section])]
+    return several
 
 
 def unlike(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

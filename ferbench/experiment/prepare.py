@@ -6,7 +6,7 @@ options checked, what it starts from is looked up, its dataset is packed, the sp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -15,15 +15,16 @@ from ferbench.data.pack import Pack
 from ferbench.data.splits import people
 from ferbench.errors import UserError
 from ferbench.experiment.dataset_pack import dataset_pack, places
-from ferbench.experiment.differences import Settings, of_recipe, telling, titles
+from ferbench.experiment.differences import Settings, named_settings, telling, titles
 from ferbench.experiment.estimators import defaults_for
 from ferbench.experiment.plan import Plan, check_metric, dataset_key, plan
 from ferbench.experiment.recorded import remember_said
 from ferbench.experiment.resolve import ResolvedRecipe, resolve
+from ferbench.experiment.run_names import number_taken
 from ferbench.experiment.settings import Tables
 from ferbench.experiment.start import Start
 from ferbench.experiment.teacher import find_teacher, names_run, taught, teacher_of
-from ferbench.kinds import DEFAULTS, NONE, SECTIONS
+from ferbench.kinds import DEFAULTS, NONE
 from ferbench.plugin.discovery import Registry, warn_on_stderr
 from ferbench.plugin.specs import DatasetSpec
 from ferbench.storage import refuse_unwritable
@@ -158,6 +159,7 @@ class Combination:
         start: the weights that it starts from, where they are known; else planning looks what the settings name.
         teacher: likewise the weights that teach it.
         done: the run is there already.
+        asked_name: what the run, or its grid, was to be called; empty: nothing.
     """
 
     settings: Tables
@@ -168,6 +170,7 @@ class Combination:
     skip: str | None = None
     error: UserError | None = None
     done: bool = False
+    asked_name: str = ""
     start: Start | None = None
     teacher: Start | None = None
 
@@ -208,26 +211,8 @@ def resolve_all(settings: Sequence[Tables], preparer: Preparer) -> list[Combinat
     return combinations
 
 
-def named_settings(settings: Sequence[Tables], defaults: Sequence[Mapping[str, str]]) -> list[Settings]:
-    """The settings of each combination by key; a component without the distribution that it comes with, unless that
-    varies.
-
-    Args:
-        settings: raw settings of each.
-        defaults: the components of each that names none, by section.
-    """
-    several = [of_recipe(tables, own) for tables, own in zip(settings, defaults, strict=True)]
-    for section in SECTIONS:
-        chosen = [named for named in several if section in named]
-        bare = {str(named[section]): str(named[section]).rpartition(":")[2] for named in chosen}
-        if len(set(bare.values())) == len(bare):
-            for named in chosen:
-                named[section] = bare[str(named[section])]
-    return several
-
-
 def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: Path) -> None:
-    """Pack each dataset once, then cut splits, compute ids and look for finished runs.
+    """Pack each dataset once, then cut splits, compute ids, look for finished runs, and number names that are taken.
 
     Raises:
         UserError: none can be run, or nothing can be written where they would be.
@@ -252,6 +237,7 @@ def plan_all(combinations: Sequence[Combination], preparer: Preparer, results: P
         seen.add(asked)
         combination.done = made.is_complete(results)
     refuse_if_all_skipped(combinations)
+    number_taken(combinations, preparer, results)
     if any(combination.action == "run" for combination in combinations):
         refuse_unwritable(results / "runs")
 

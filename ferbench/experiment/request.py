@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ferbench.errors import UserError
-from ferbench.experiment.fold_axis import EVERY_PERSON, axis, fold_suffix, refuse_more, unfolded_key
+from ferbench.experiment.estimators import defaults_for
+from ferbench.experiment.fold_axis import EVERY_PERSON, axis, refuse_more
 from ferbench.experiment.known import remember
 from ferbench.experiment.prepare import Combination, Preparer, resolve_all
 from ferbench.experiment.recorded import flags_for, left_out_line, tracker_tables
-from ferbench.experiment.settings import Tables, check_run_name, grid, place, read_recipe, split_paths
+from ferbench.experiment.run_names import name_runs
+from ferbench.experiment.settings import Tables, grid, place, read_recipe, split_paths
 from ferbench.experiment.start import Start, continued, said_of
 
 
@@ -135,7 +137,7 @@ def asked_combinations(
         trackers: added to the recipe's own.
         data: ``--data`` texts.
         start: the weights to start from, ``RUN@POINT``.
-        name: of the run; a grid numbers its runs.
+        name: of the run; in a grid with what varies behind it.
         laid_over: the rest of `Flags`.
 
     Raises:
@@ -144,10 +146,10 @@ def asked_combinations(
     flags = Flags(components, data, **laid_over)
     raw, found = asked_tables(recipe, start, trackers, preparer, flags.keys)
     settings = every_person(flags.over(raw), preparer)
-    name_runs(settings, name)
+    asked = name_runs(settings, name, [defaults_for(tables, preparer.registry) for tables in settings])
     combinations = resolve_all(settings, preparer)
-    for combination in combinations:
-        combination.start = found
+    for combination, called in zip(combinations, asked, strict=True):
+        combination.start, combination.asked_name = found, called
     return combinations
 
 
@@ -173,26 +175,3 @@ def every_person(settings: Sequence[Tables], preparer: Preparer) -> list[Tables]
         refuse_more(len(made) + count, "runs, one for each person,")
         made += [{**tables, "data": {**tables["data"], "test_fold": fold}} for fold in axis(count)]
     return made
-
-
-def name_runs(settings: Sequence[Tables], name: str | None) -> None:
-    """Name the runs of a grid as is asked for, or as the recipe and its variants say; several of one name are numbered.
-    The folds of a test share a name and have their place behind it, without which it is that of all folds together.
-
-    Raises:
-        UserError: a name cannot name a run.
-    """
-    named: dict[str, dict[str, list[Tables]]] = {}
-    for tables in settings:
-        chosen = name if name is not None else tables.get("name")
-        if chosen is not None:
-            check_run_name(chosen)
-            of_one = named.setdefault(chosen, {})
-            of_one.setdefault(unfolded_key(tables) or str(len(of_one)), []).append(tables)
-    for chosen, several in named.items():
-        digits = len(str(len(several)))
-        for number, folds in enumerate(several.values(), start=1):
-            called = chosen if len(several) == 1 else f"{chosen}-{number:0{digits}}"
-            for tables in folds:
-                suffix = fold_suffix(tables)  # which the recipe of a job has already
-                tables["name"] = called if called.endswith(suffix) else called + suffix

@@ -16,6 +16,9 @@ from ferbench.runs.find import find_run, in_words
 from ferbench.runs.names import WHOLE, digits_of
 from ferbench.runs.summary import Scores, Summary
 
+#: What a grid puts behind the name that the runs of a configuration share: the seed, or in older releases a number.
+SEEDED = r"-s?\d+"
+
 
 @dataclass(frozen=True)
 class Side:
@@ -56,7 +59,7 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
     Args:
         results: the results directory.
         name: a run's name, path or first digits of its id (at least four); or of a configuration id its first digits,
-            or the name that all its runs have, less the numbers that ``--name`` gave to the runs of a grid.
+            or the name that all its runs have, without the seeds, numbers and settings that a grid puts behind it.
         runs: all of them.
 
     Raises:
@@ -64,9 +67,10 @@ def find_side(results: Path, name: str, runs: Sequence[Summary]) -> Side:
             which seeds diverged.
     """
     digits = digits_of(name)
-    numbered = re.compile(re.escape(name) + r"-\d+")
     named = [run for run in runs if run.name == name]
-    named = named or [run for run in runs if run.name and numbered.fullmatch(run.name)]
+    for behind in (SEEDED, "-.+"):  # seeds of a configuration before all runs of a grid
+        of_grid = re.compile(re.escape(name) + behind)
+        named = named or [run for run in runs if run.name and of_grid.fullmatch(run.name)]
     begun = [run for run in runs if digits and run.run.startswith(digits)]
     seeds = [run for run in runs if digits and short(run.config).startswith(digits)]
     if len(digits) == WHOLE and (begun or seeds):
@@ -153,8 +157,8 @@ def over_seeds(first: Side, second: Side, runs: Sequence[Summary]) -> tuple[Side
 
 
 def _shared_name(side: Side) -> str | None:
-    """The name that all runs of a side have, less the numbers that ``--name`` gave to the runs of a grid."""
-    names = {re.sub(r"-\d+$", "", run.name or "") for run in side.runs}
+    """The name that all runs of a side have, without the seeds or numbers that a grid puts behind it."""
+    names = {re.sub(f"{SEEDED}$", "", run.name or "") for run in side.runs}
     return next(iter(names)) or None if len(names) == 1 else None
 
 

@@ -115,12 +115,26 @@ def test_a_name_that_reads_as_the_beginning_of_an_id_is_warned_of(ferbench_cli, 
     assert (f"warning: the name '{name}' also reads as the beginning of an id" in done.stderr) == warned
 
 
-def test_a_name_that_another_run_has_is_warned_of(ferbench_cli, tmp_path):
+def test_a_name_that_another_run_has_is_numbered(ferbench_cli, tmp_path):
     taken = make_run(tmp_path / "results", name="mine", model="some-net", dataset="faces")
-    done = ferbench_cli("run", "--name", "mine", "--dry-run", *SMALL)
+    make_run(tmp_path / "results", name="mine-2", model="other-net")
+    done = ferbench_cli("run", "--name", "mine", "--set", "training.epochs=0", "--json", *SMALL)
     assert done.exit_code == 0
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("warning: the name")]
     assert line.startswith(f"warning: the name 'mine' is taken: {taken.path.name} 'mine' (some-net on faces, seed 0, ")
+    assert line.endswith("; the new name is mine-3")
+    (made,) = json.loads(done.stdout)
+    assert (made["name"], read_record(find_run(tmp_path / "results", made["run"]))["name"]) == ("mine-3", "mine-3")
+    again = ferbench_cli("run", "--name", "mine", "--set", "training.epochs=0", "--json", *SMALL)
+    assert [(one["name"], one["reused"]) for one in json.loads(again.stdout)] == [("mine-3", True)]
+
+
+def test_a_grid_has_the_number_of_a_taken_name_before_what_varies(ferbench_cli, tmp_path):
+    make_run(tmp_path / "results", name="mine-s1", model="some-net")
+    grid = ("--seed", "0", "--seed", "1", "--set", "training.epochs=0")
+    done = ferbench_cli("run", "--name", "mine", "--json", *grid, *SMALL)
+    assert [one["name"] for one in json.loads(done.stdout)] == ["mine-2-s0", "mine-2-s1"]
+    assert ferbench_cli("compare", "mine-2", "mine-s1").stderr.count("several") == 0
 
 
 def test_seeds_of_one_configuration_may_share_a_name(tmp_path, capsys):

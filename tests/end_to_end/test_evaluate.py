@@ -71,7 +71,7 @@ def stored(tmp_path, outcome):
 
 
 def test_another_dataset_is_scored_by_class_name_without_what_the_model_does_not_know(call, made, tmp_path):
-    outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "abroad", "--json"))
+    outcome = answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "abroad", "--json"))
     assert outcome["n"] == 12
     assert outcome["left_out"] == {"Contempt": 6}
     predictions, metrics = stored(tmp_path, outcome)
@@ -85,9 +85,9 @@ def test_another_dataset_is_scored_by_class_name_without_what_the_model_does_not
 
 
 def test_probabilities_are_those_that_predict_gives_for_the_same_pictures(call, made, tmp_path):
-    outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "few", "--json"))
+    outcome = answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "few", "--json"))
     predictions, metrics = stored(tmp_path, outcome)
-    told = answer(call("predict", "lin-1", made / "few" / "test", "--format", "json"))
+    told = answer(call("predict", "lin-s0", made / "few" / "test", "--format", "json"))
     by_picture = {tuple(one["image"].split("/")[-2:]): one["probabilities"] for one in told}
     for sample, row in zip(predictions.ids, predictions.probabilities, strict=True):
         folder, name = str(sample).split("/")[-2:]
@@ -96,17 +96,17 @@ def test_probabilities_are_those_that_predict_gives_for_the_same_pictures(call, 
 
 
 def test_strict_refuses_samples_that_cannot_be_scored(call, made):
-    finished = call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "abroad", "--strict")
+    finished = call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "abroad", "--strict")
     assert finished.exit_code == 2
     assert "6 samples of classes that the model does not know: Contempt 6" in finished.stderr
 
 
 def test_what_was_evaluated_before_is_reused_and_nothing_is_overwritten(call, tmp_path):
-    run = find_run(tmp_path / "results", "lin-1")
+    run = find_run(tmp_path / "results", "lin-s0")
     before = read_record(run)
-    first = answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))
+    first = answer(call("evaluate", "lin-s0", "--set", "evaluation.tta=flip", "--json"))
     after = read_record(run)
-    again = answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))
+    again = answer(call("evaluate", "lin-s0", "--set", "evaluation.tta=flip", "--json"))
     assert (first["reused"], again["reused"]) == (False, True)
     assert first["metrics"] == again["metrics"]
     assert read_record(run) == after
@@ -124,7 +124,7 @@ def test_flipped_views_are_averaged_with_the_pictures_as_they_are(call, made, tm
     found = []
     for data, tta in ((made / "few", "none"), (mirrored, "none"), (made / "few", "flip")):
         args = ("--dataset", "folder", "--data", data, "--set", f"evaluation.tta={tta}", "--json")
-        predictions, _ = stored(tmp_path, answer(call("evaluate", "lin-1", *args)))
+        predictions, _ = stored(tmp_path, answer(call("evaluate", "lin-s0", *args)))
         found.append(dict(zip(predictions.ids.tolist(), predictions.probabilities, strict=True)))
     plain, turned, flipped = found
     assert list(plain) == list(turned) == list(flipped)
@@ -138,7 +138,7 @@ def test_the_same_samples_among_more_classes_are_another_evaluation(call, made, 
     more = shutil.copytree(made / "few", tmp_path / "more")
     shutil.copytree(made / "home" / "train" / "angry", more / "train" / "angry")
     two, three = (
-        answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", data, "--json"))
+        answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", data, "--json"))
         for data in (made / "few", more)
     )
     assert not three["reused"]
@@ -152,15 +152,15 @@ def test_the_same_samples_among_more_classes_are_another_evaluation(call, made, 
 
 
 def test_the_runs_own_test_is_the_runs_own_evaluation(call, tmp_path):
-    run = read_record(find_run(tmp_path / "results", "lin-1"))
+    run = read_record(find_run(tmp_path / "results", "lin-s0"))
     for split in ("test", "validation"):
-        outcome = answer(call("evaluate", "lin-1", "--split", split, "--json"))
+        outcome = answer(call("evaluate", "lin-s0", "--split", split, "--json"))
         assert outcome["reused"]
         assert run["evaluations"][outcome["evaluation"]]["split"] == split
 
 
 def test_samples_that_were_trained_on_contaminate_a_test(call):
-    finished = call("evaluate", "lin-1", "--split", "all")
+    finished = call("evaluate", "lin-s0", "--split", "all")
     assert finished.exit_code == 0
     assert "CONTAMINATED" in finished.stdout
     document = answer(call("leaderboard", "--json"))
@@ -187,22 +187,22 @@ def test_pictures_that_were_trained_on_are_known_again_in_gray_and_in_colour(
 
 
 def test_copies_within_a_datasets_own_protocol_are_counted_only(call, made):
-    outcome = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "mixed", "--json"))
+    outcome = answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "mixed", "--json"))
     assert outcome["n"] == 19
     assert outcome["seen"]["contaminated"] is False
     assert outcome["seen"]["train"]["copies"] + outcome["seen"]["validation"]["copies"] == 1
 
 
 def test_a_run_that_does_not_say_what_it_learnt_leaves_contamination_open(call, made, tmp_path):
-    (find_run(tmp_path / "results", "lin-1").path / "samples.npz").unlink()
-    finished = call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "few")
+    (find_run(tmp_path / "results", "lin-s0").path / "samples.npz").unlink()
+    finished = call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "few")
     assert "is not known" in finished.stdout
     (_, away) = answer(call("leaderboard", "--json", "--columns", "all"))["groups"]
     assert away["rows"][0]["evaluation.seen"] == "unknown"
 
 
 def test_a_test_elsewhere_meets_the_runs_that_were_trained_there(call, ferbench_cli, made, tmp_path):
-    for run in ("lin-1", "lin-2"):
+    for run in ("lin-s0", "lin-s1"):
         answer(call("evaluate", run, "--dataset", "folder", "--data", made / "few", "--json"))
     args = ["--dataset", "folder", "--data", made / "few", "--model", "linear", "--set", "data.image_size=8", "--quiet"]
     args += ["--set", "training.epochs=1", "--no-report", "--cache", made / "c", "--results", tmp_path / "results"]
@@ -224,14 +224,14 @@ def test_a_test_elsewhere_meets_the_runs_that_were_trained_there(call, ferbench_
     ],
 )
 def test_mistakes_are_named(call, args, message):
-    finished = call("evaluate", "lin-1", *args)
+    finished = call("evaluate", "lin-s0", *args)
     assert finished.exit_code == 2
     assert message in finished.stderr
 
 
 def test_a_report_lists_every_evaluation_and_is_judged_by_the_runs_own(call, made, tmp_path):
-    answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "abroad", "--json"))
-    call("report", "lin-1", "--output", tmp_path / "page.html", "--tables", tmp_path / "tables")
+    answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "abroad", "--json"))
+    call("report", "lin-s0", "--output", tmp_path / "page.html", "--tables", tmp_path / "tables")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "folder, test (n = 12)" in page
     assert "left out: 6 samples of classes that the model does not know: Contempt 6" in page
@@ -240,8 +240,8 @@ def test_a_report_lists_every_evaluation_and_is_judged_by_the_runs_own(call, mad
 
 
 def test_an_ensemble_stands_beside_its_members(call, tmp_path):
-    made = answer(call("ensemble", "lin-1", "lin-2", "--weights", "1,2", "--name", "both", "--json"))
-    members = [answer(call("evaluate", run, "--json")) for run in ("lin-1", "lin-2")]
+    made = answer(call("ensemble", "lin-s0", "lin-s1", "--weights", "1,2", "--name", "both", "--json"))
+    members = [answer(call("evaluate", run, "--json")) for run in ("lin-s0", "lin-s1")]
     tables = [stored(tmp_path, one)[0] for one in members]
     own = find_run(tmp_path / "results", "both").predictions(made["evaluations"]["test"]["evaluation"])
     np.testing.assert_array_equal(tables[0].ids, tables[1].ids)
@@ -250,12 +250,12 @@ def test_an_ensemble_stands_beside_its_members(call, tmp_path):
     np.testing.assert_allclose([rows[sample] for sample in tables[0].ids], wanted, atol=1e-6)
     (group,) = answer(call("leaderboard", "--json"))["groups"]
     assert sorted(row["model"] for row in group["rows"]) == ["ensemble", "linear"]
-    assert answer(call("ensemble", "lin-2", "lin-1", "--weights", "2,1", "--json"))["reused"]
+    assert answer(call("ensemble", "lin-s1", "lin-s0", "--weights", "2,1", "--json"))["reused"]
 
 
 @pytest.mark.parametrize("command", [["predict", "both", "results"], ["evaluate", "both"]])
 def test_an_ensemble_has_no_weights_to_use(call, command, tmp_path):
-    answer(call("ensemble", "lin-1", "lin-2", "--name", "both", "--json"))
+    answer(call("ensemble", "lin-s0", "lin-s1", "--name", "both", "--json"))
     draw(tmp_path / "results" / "a.png", 1, (8, 8))
     finished = call(*command)
     assert finished.exit_code == 2
@@ -267,7 +267,7 @@ def test_an_ensemble_of_unlike_settings_is_refused_as_one(call, made):
     args = ["--dataset", "folder", "--data", made / "home", "--model", "linear", "--name", "all", "--no-report"]
     args += ["--set", "data.image_size=8", "--set", "training.epochs=1", "--set", f"data.classes={list(CLASSES)}"]
     answer(call("run", *args, "--cache", made / "c", "--json"))
-    answer(call("ensemble", "lin-1", "all", "--name", "unlike", "--json"))
+    answer(call("ensemble", "lin-s0", "all", "--name", "unlike", "--json"))
     finished = call("evaluate", "unlike")
     assert finished.exit_code == 2
     assert "is an ensemble: it has no weights" in finished.stderr
@@ -275,8 +275,8 @@ def test_an_ensemble_of_unlike_settings_is_refused_as_one(call, made):
 
 
 def test_a_report_of_an_ensemble_says_what_it_is_made_of(call, tmp_path):
-    answer(call("ensemble", "lin-1", "lin-2", "--name", "both", "--json"))
-    assert call("report", "both", "lin-1", "--output", tmp_path / "page.html").exit_code == 0
+    answer(call("ensemble", "lin-s0", "lin-s1", "--name", "both", "--json"))
+    assert call("report", "both", "lin-s0", "--output", tmp_path / "page.html").exit_code == 0
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Mean of the probabilities of" in page
     assert re.search(r"Made of: \w{12} × 0\.5; \w{12} × 0\.5\.", page)
@@ -285,37 +285,37 @@ def test_a_report_of_an_ensemble_says_what_it_is_made_of(call, tmp_path):
 
 @pytest.mark.parametrize(("weights", "message"), [("1,x", "not numbers"), ("1", "2 runs but 1 weights")])
 def test_weights_are_numbers_one_for_each_run(call, weights, message):
-    finished = call("ensemble", "lin-1", "lin-2", "--weights", weights)
+    finished = call("ensemble", "lin-s0", "lin-s1", "--weights", weights)
     assert finished.exit_code == 2
     assert message in finished.stderr
 
 
 def test_scores_are_sliced_by_what_is_known_of_the_samples(call, made):
-    outcome = answer(call("evaluate", "lin-1", "--split", "all", "--slice", "part", "--json"))
+    outcome = answer(call("evaluate", "lin-s0", "--split", "all", "--slice", "part", "--json"))
     rows = outcome["slices"]["part"]["rows"]
     assert [(row["value"], row["n"]) for row in rows] == [("test", 18), ("train", 36)]
     total = sum(row["n"] * row["accuracy"] for row in rows) / 54
     assert total == pytest.approx(outcome["metrics"]["accuracy"])
-    shown = call("evaluate", "lin-1", "--slice", "part").stdout
+    shown = call("evaluate", "lin-s0", "--slice", "part").stdout
     assert "Worst in accuracy: test" in shown
-    assert "no such column" in call("evaluate", "lin-1", "--slice", "sex").stderr
+    assert "no such column" in call("evaluate", "lin-s0", "--slice", "sex").stderr
 
 
 def test_a_record_of_before_sources_were_recorded_is_no_reason_to_warn(call, tmp_path):
-    directory = find_run(tmp_path / "results", "lin-1")
+    directory = find_run(tmp_path / "results", "lin-s0")
     record = read_record(directory)
     assert len(record["components"]["model"]["source"]) == 64
     for source, warns in ((None, False), ("0" * 64, True)):
         record["components"]["model"]["source"] = source
         write_record(directory, record)
-        said = call("evaluate", "lin-1", "--set", "evaluation.tta=flip").stderr
+        said = call("evaluate", "lin-s0", "--set", "evaluation.tta=flip").stderr
         assert ("has another source" in said) is warns
 
 
 def test_python_evaluates_as_the_command_does(call, made, tmp_path):
     places = {"results": tmp_path / "results", "cache": made / "c"}
-    told = answer(call("evaluate", "lin-1", "--dataset", "folder", "--data", made / "abroad", "--json"))
-    run = fb.load_run("lin-1", tmp_path / "results")
+    told = answer(call("evaluate", "lin-s0", "--dataset", "folder", "--data", made / "abroad", "--json"))
+    run = fb.load_run("lin-s0", tmp_path / "results")
     done = fb.evaluate(run, dataset="folder", data=made / "abroad", cache=made / "c")
     assert done.document() == {**told, "reused": True}
     assert (done.id, done.run.id) == (told["evaluation"], told["run"])
@@ -326,11 +326,11 @@ def test_python_evaluates_as_the_command_does(call, made, tmp_path):
     assert done.per_class["support"].sum() == done.confusion().to_numpy().sum() == 12
     assert "folder (test), n = 12" in repr(done)
 
-    flipped = fb.evaluate("lin-1", settings={"evaluation.tta": "flip"}, **places)
+    flipped = fb.evaluate("lin-s0", settings={"evaluation.tta": "flip"}, **places)
     assert not flipped.reused
     assert flipped.record.options["tta"] == "flip"
     assert flipped.record.rows_digest == run.record.own_evaluations("test").popitem()[1].rows_digest
-    assert answer(call("evaluate", "lin-1", "--set", "evaluation.tta=flip", "--json"))["reused"]
+    assert answer(call("evaluate", "lin-s0", "--set", "evaluation.tta=flip", "--json"))["reused"]
 
 
 @pytest.mark.parametrize(
@@ -345,6 +345,6 @@ def test_python_evaluates_as_the_command_does(call, made, tmp_path):
 )
 def test_mistakes_in_python_are_named(made, given, message):
     with pytest.raises(fb.UserError) as caught:
-        fb.evaluate(**{"run": "lin-1", "results": made / "results", "cache": made / "c", **given})
+        fb.evaluate(**{"run": "lin-s0", "results": made / "results", "cache": made / "c", **given})
     assert message in str(caught.value)
     assert "--results" not in str(caught.value)

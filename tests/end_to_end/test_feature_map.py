@@ -31,7 +31,7 @@ def made(tmp_path_factory):
     sets = ["--set", "data.image_size=8", "--set", "training.epochs=1", "--seed", "0", "--seed", "1"]
     for command in (
         [*args, *sets, "--quiet", "--no-report", "--cache", str(root / "c")],
-        ["ensemble", "lin-1", "lin-2", "--name", "both"],
+        ["ensemble", "lin-s0", "lin-s1", "--name", "both"],
     ):
         done = CliRunner().invoke(cli, [*command, *places])
         assert done.exit_code == 0, done.output
@@ -61,7 +61,7 @@ def projected(root, ids: list[str]) -> np.ndarray:
 
 def test_the_map_is_of_the_features_of_the_test_set(made, tmp_path):
     shutil.copytree(made / "c", tmp_path / "c")
-    frame = fb.load_run("lin-1", made / "results").feature_map("pca", cache=tmp_path / "c")
+    frame = fb.load_run("lin-s0", made / "results").feature_map("pca", cache=tmp_path / "c")
     assert list(frame.columns) == ["id", "x", "y", "true", "predicted"]
     assert len(frame) == 10
     expected = projected(made, frame["id"].tolist())
@@ -71,7 +71,7 @@ def test_the_map_is_of_the_features_of_the_test_set(made, tmp_path):
 
 
 def test_a_report_shows_it_with_its_table(report, tmp_path):
-    done = report("lin-1", "--map", "pca", "--tables", tmp_path / "tables")
+    done = report("lin-s0", "--map", "pca", "--tables", tmp_path / "tables")
     assert done.exit_code == 0, done.stderr
     assert "64 features of 10 samples" in done.stderr
     page = (tmp_path / "page.html").read_text()
@@ -84,24 +84,24 @@ def test_a_report_shows_it_with_its_table(report, tmp_path):
 
 
 def test_it_is_not_made_again_while_nothing_has_changed(report, tmp_path):
-    assert "features of" in report("lin-1", "--map", "tsne").stderr
+    assert "features of" in report("lin-s0", "--map", "tsne").stderr
     page = (tmp_path / "page.html").read_bytes()
-    again = report("lin-1", "--map", "tsne")
+    again = report("lin-s0", "--map", "tsne")
     assert "features of" not in again.stderr
     assert (tmp_path / "page.html").read_bytes() == page
-    assert "features of" in report("lin-1", "--map", "pca").stderr
+    assert "features of" in report("lin-s0", "--map", "pca").stderr
     for path in (tmp_path / "c" / "maps").iterdir():
         path.write_bytes(b"damaged")
-    assert "features of" in report("lin-1", "--map", "tsne").stderr
+    assert "features of" in report("lin-s0", "--map", "tsne").stderr
 
 
 def test_without_the_option_there_is_none(report, tmp_path):
-    assert report("lin-1").exit_code == 0
+    assert report("lin-s0").exit_code == 0
     assert "Map of the features" not in (tmp_path / "page.html").read_text()
 
 
 def test_of_several_runs_those_without_a_model_are_left_out_with_a_warning(report, tmp_path):
-    done = report("lin-1", "both", "--map", "pca")
+    done = report("lin-s0", "both", "--map", "pca")
     assert done.exit_code == 0, done.stderr
     assert "no map of run" in done.stderr
     assert (tmp_path / "page.html").read_text().count("Map of the features") == 1
@@ -115,11 +115,11 @@ def test_a_run_without_a_model_alone_is_refused(report):
 
 def test_images_that_are_not_in_the_cache_are_said_to_be_missing(report, tmp_path):
     shutil.rmtree(tmp_path / "c")
-    refused = report("lin-1", "--map", "pca")
+    refused = report("lin-s0", "--map", "pca")
     assert refused.exit_code == 2
     assert "are not in the cache" in refused.stderr
 
 
 def test_another_method_is_refused_in_python(made):
     with pytest.raises(fb.UserError, match="method='umap' makes no map"):
-        fb.load_run("lin-1", made / "results").feature_map("umap", cache=made / "c")
+        fb.load_run("lin-s0", made / "results").feature_map("umap", cache=made / "c")

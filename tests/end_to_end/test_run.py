@@ -159,13 +159,15 @@ def test_another_test_limit_reuses_the_weights_and_tests_them(run, tmp_path):
     assert sorted(e["n"] for e in record["evaluations"].values()) == [15, 18, 36]
 
 
-def test_a_grid_runs_every_combination_and_numbers_the_names(run, tmp_path):
+def test_a_grid_runs_every_combination_and_names_what_varies(run, tmp_path):
     finished = run("--seed", "0", "--seed", "1", "--grid", "training.batch_size=16,32", "--name", "grid", "--json")
     outcomes = json.loads(finished.stdout)
     assert [o["status"] for o in outcomes] == ["done"] * 4
     assert len({o["training_id"] for o in outcomes}) == 4
     assert len({o["config_id"] for o in outcomes}) == 2
-    assert sorted(o["name"] for o in outcomes) == ["grid-1", "grid-2", "grid-3", "grid-4"]
+    assert sorted(o["name"] for o in outcomes) == [
+        f"grid-batch-size{size}-s{seed}" for size in (16, 32) for seed in (0, 1)
+    ]
 
 
 def test_a_dry_run_shows_ids_and_costs_and_trains_nothing(run, tmp_path):

@@ -86,7 +86,7 @@ def test_all_folds_are_one_result_of_every_sample_as_the_run_predicted_it_that_n
     assert "3 folds by person, seed 1, n = 120; synthetic images" in printed
     assert "over folds, mean ± standard deviation" in printed
 
-    name = next(name for name, record in records(seeds).items() if record["name"] == "line-2")
+    name = next(name for name, record in records(seeds).items() if record["name"] == "line-s1")
     directory = RunDirectory(seeds / "runs" / name)
     record = directory.load()
     assert (record.kind, record.data.protocol, record.seed) == ("pooled", "3 folds by person", 1)
@@ -95,7 +95,7 @@ def test_all_folds_are_one_result_of_every_sample_as_the_run_predicted_it_that_n
     for place, fold in enumerate(record.pooled.folds, start=1):
         of_fold = RunDirectory(seeds / "runs" / fold.run)
         own = of_fold.load()
-        assert (own.name, own.data.test_fold.fold) == (f"line-2-fold-{place}", f"{place}/3")
+        assert (own.name, own.data.test_fold.fold) == (f"line-s1-fold-{place}", f"{place}/3")
         (tested,) = own.own_evaluations("test")
         given = of_fold.predictions(tested)
         truth.append(given.truth)
@@ -118,12 +118,12 @@ def test_all_folds_are_one_result_of_every_sample_as_the_run_predicted_it_that_n
     assert spread["mean"] == pytest.approx(np.mean(alone))
     assert spread["deviation"] == pytest.approx(np.std(alone, ddof=1))
     assert (spread["low"], spread["high"]) == (min(alone), max(alone))
-    assert "it is tested on fold 2/3" in call("runs", "show", "line-2-fold-2").stdout
-    assert "3 runs, each tested on a fold that it never saw; 15 people" in call("runs", "show", "line-2").stdout
+    assert "it is tested on fold 2/3" in call("runs", "show", "line-s1-fold-2").stdout
+    assert "3 runs, each tested on a fold that it never saw; 15 people" in call("runs", "show", "line-s1").stdout
 
 
 def test_configurations_are_ranked_together_by_paired_tests_over_people(seeds, call):
-    call("ensemble", "line-1", "line-2", "line-3", "--name", "together")
+    call("ensemble", "line-s0", "line-s1", "line-s2", "--name", "together")
     (group,) = json.loads(call("leaderboard", "--json").stdout)["groups"]
     assert (group["protocol"], group["n"], group["clustered_by"]) == ("3 folds by person", 120, "subject")
     assert group["test_digest"]
@@ -132,7 +132,7 @@ def test_configurations_are_ranked_together_by_paired_tests_over_people(seeds, c
     assert all(row["rank"] is not None and row["accuracy_ci"] for row in group["rows"])
     singles = json.loads(call("leaderboard", "--runs", "--json").stdout)["groups"]
     assert {one["protocol"] for one in singles} == {"3 folds by person", "3 folds by person, single folds"}
-    assert "120" in call("compare", "line-1", "together").stdout
+    assert "120" in call("compare", "line-s0", "together").stdout
     assert call("runs", "verify").stdout.endswith("13 runs checked, 13 whole\n")
 
 
@@ -179,7 +179,7 @@ def test_folds_at_random_say_what_they_are_worth(run, call):
 
 
 def test_a_report_has_the_result_and_its_folds(seeds, call, tmp_path):
-    call("report", "line-1", *(f"line-1-fold-{place}" for place in (1, 2, 3)), "--output", tmp_path / "page.html")
+    call("report", "line-s0", *(f"line-s0-fold-{place}" for place in (1, 2, 3)), "--output", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     assert "3 runs, each tested on a fold that it never saw" in page
     assert "Over folds, mean ± standard deviation" in page
@@ -188,8 +188,8 @@ def test_a_report_has_the_result_and_its_folds(seeds, call, tmp_path):
 
 
 def test_pooled_runs_have_no_weights_and_folds_alone_make_no_ensemble(seeds, call):
-    assert "has no weights of its own" in call("evaluate", "line-1", exit_code=2).stderr
-    assert "was tested on fold 1/3 alone" in call("ensemble", "line-1-fold-1", "line-2-fold-1", exit_code=2).stderr
+    assert "has no weights of its own" in call("evaluate", "line-s0", exit_code=2).stderr
+    assert "was tested on fold 1/3 alone" in call("ensemble", "line-s0-fold-1", "line-s1-fold-1", exit_code=2).stderr
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from ferbench.errors import UserError
 from ferbench.experiment.fold_axis import MOST, axis
-from ferbench.experiment.request import name_runs
+from ferbench.experiment.run_names import name_runs
 from ferbench.experiment.settings import grid
 
 
@@ -43,6 +43,6 @@ def test_the_folds_of_a_test_share_a_name_and_have_their_place_behind_it():
     settings = grid({"training": {"test_folds": 10}}, fields={"training.seed": [0, 1]}, no_folds=None)
     name_runs(settings, "mine")
     names = [one["name"] for one in settings]
-    assert (names[0], names[9], names[10]) == ("mine-1-fold-01", "mine-1-fold-10", "mine-2-fold-01")
+    assert (names[0], names[9], names[10]) == ("mine-s0-fold-01", "mine-s0-fold-10", "mine-s1-fold-01")
     name_runs(settings[:1], None)  # as the recipe of a job
-    assert settings[0]["name"] == "mine-1-fold-01"
+    assert settings[0]["name"] == "mine-s0-fold-01"

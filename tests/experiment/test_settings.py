@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ferbench.errors import UserError
 from ferbench.experiment.recipe import Recipe
-from ferbench.experiment.request import name_runs
+from ferbench.experiment.run_names import name_runs
 from ferbench.experiment.settings import FIELDS, build_recipe, grid, parse_value, place, read_recipe, split_paths
 
 
@@ -385,9 +385,11 @@ def test_some_of_the_variants_are_chosen_in_the_order_of_the_recipe(with_variant
     assert [one["name"] for one in made] == ["plain", "margin"]
     both = grid(read_recipe(with_variants), variants=["margin", "plain"])
     name_runs(both, None)
-    assert [one["name"] for one in both] == ["plain-1", "plain-2", "margin-1", "margin-2"]
+    assert [one["name"] for one in both] == ["plain-s0", "plain-s1", "margin-s0", "margin-s1"]
     name_runs(both, "mine")
-    assert [one["name"] for one in both] == ["mine-1", "mine-2", "mine-3", "mine-4"]
+    assert [one["name"].rpartition("-")[2] for one in both] == ["s0", "s1", "s0", "s1"]
+    assert len({one["name"] for one in both}) == 4
+    assert all(one["name"].startswith("mine-") for one in both)
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def _annotations(directory: Path) -> Kind:
 
 def _recipes(path: Path) -> Kind:
     from ferbench.experiment.prepare import Preparer, pack_in, resolve_all
-    from ferbench.experiment.request import name_runs
+    from ferbench.experiment.run_names import name_runs
     from ferbench.experiment.settings import FIELDS, grid, read_recipe
     from ferbench.plugin.discovery import load_registry
 
