@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 
@@ -50,3 +51,23 @@ def test_the_command_line_begins_so():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(done.stdout.splitlines()[-1]) > 50 * startup._USUAL[0]
+
+
+ON_A_TERMINAL = """
+import sys, ferbench.startup as startup
+sys.stderr.isatty = lambda: {terminal}
+startup.announce()
+sys.path.insert(0, {folder!r})
+import torch
+print(torch.LOADED)
+"""
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_who_waits_at_a_terminal_sees_that_torch_is_being_loaded_until_it_is(tmp_path, terminal):
+    (tmp_path / "torch.py").write_text("import sys\nsys.stderr.write('…')\nLOADED = 'loaded'\n")
+    code = ON_A_TERMINAL.format(terminal=terminal, folder=str(tmp_path))
+    environment = {**os.environ, "TERM": "xterm"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
+    assert done.stdout.decode().split() == ["loaded"]
+    assert done.stderr.decode() == ("loading PyTorch……\r\x1b[K" if terminal else "…")

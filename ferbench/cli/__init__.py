@@ -186,6 +186,8 @@ def main(args: Sequence[str] | None = None) -> NoReturn:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     prepare_streams()
+    if not {"-q", "--quiet"} & set(sys.argv if args is None else args):
+        startup.announce()
     try:
         with checked_exits():
             code = cli.main(args=args, prog_name="ferbench", standalone_mode=False)

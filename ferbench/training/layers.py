@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from ferbench.data.targets import Outputs
 from ferbench.task import Task
@@ -132,12 +133,12 @@ def _trace(model: nn.Module, image: Tensor) -> tuple[dict[nn.Module, int], dict[
     shapes: dict[nn.Module, tuple[int, ...] | None] = {}
     running: list[nn.Module] = []
     seen = 0
-    counter = FlopCounterMode(display=False)
+    counter = _Flops()
 
     def credit() -> None:
         """Give the innermost running module what was computed since the last module began or ended."""
         nonlocal seen
-        total = counter.get_total_flops()
+        total = counter.total
         if running and total > seen:
             flops[running[-1]] = flops.get(running[-1], 0) + total - seen
         seen = total
@@ -165,6 +166,37 @@ def _trace(model: nn.Module, image: Tensor) -> tuple[dict[nn.Module, int], dict[
         stack.enter_context(counter)
         model(image)
     return flops, shapes
+
+
+class _Flops(TorchDispatchMode):
+    """Counts by the formulas of torch's own `FlopCounterMode`, which imports torch's compiler to be left out of it.
+
+    Attributes:
+        total: floating-point operations so far.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        formula = flop_registry.get(getattr(func, "_overloadpacket", func))
+        if formula is None and isinstance(func, torch._ops.OpOverload) and func is not torch.ops.prim.device.default:
+            with self:
+                parts = func.decompose(*args, **kwargs)
+            if parts is not NotImplemented:
+                return parts
+        result = func(*args, **kwargs)
+        if formula is not None:
+            self.total += formula(*args, **kwargs, out_val=result)
+        return result
 
 
 @contextmanager
