@@ -39,7 +39,8 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
         workers: runs that would be trained at once.
     """
     workers = min(workers, sum(c.plan is not None and not c.skip for c in combinations)) or 1
-    estimator = Estimator(threads_each(workers))
+    plans = [c.plan for c in combinations if c.plan is not None and not c.skip and not c.done]
+    estimator = Estimator(threads_each(workers), plans)
     estimates: list[Estimate | None] = []
     trained: set[str] = set()
     for combination in combinations:
@@ -99,12 +100,15 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
     running = sum(combination.action == "run" for combination in combinations)
     reused = sum(combination.done for combination in combinations)
     skipped = sum(combination.skip is not None for combination in combinations)
-    seconds, disk = _together([e.seconds for e in todo], _ways(combinations, workers)), sum(e.disk_bytes for e in todo)
+    ways, disk = _ways(combinations, workers), sum(e.disk_bytes for e in todo)
+    seconds, low, high = (
+        _together([of(e) for e in todo], ways) for of in (lambda e: e.seconds, lambda e: e.low, lambda e: e.high)
+    )
     spare = sum(sorted((e.disk_peak_bytes - e.disk_bytes for e in todo), reverse=True)[:workers])
     at_once = f", {workers} at once" if workers > 1 else ""
     click.echo(
         f"\n{running} to run{at_once}, {reused} to reuse, {skipped} skipped; about {duration(round(seconds))} "
-        f"on this machine (timed on a few batches; other work on it makes it longer) and {size(disk)} of disk"
+        f"on this machine ({_sureness(todo, low, high)}; other work on it makes it longer) and {size(disk)} of disk"
         + (f", {size(disk + spare)} while it trains" if spare else "")
     )
     if workers > 1 and todo:
@@ -113,6 +117,13 @@ def show_plan(combinations: Sequence[Combination], *, as_json: bool, workers: in
             f"a run takes about {size(each)} of memory, {min(workers, len(todo))} at once {size(each * workers)}; "
             f"{size(free)} are free"
         )
+
+
+def _sureness(estimates: Sequence[Estimate], low: float, high: float) -> str:
+    """How sure the seconds are: the fastest and the slowest of the timings, and whether there was time for them."""
+    if not all(estimate.whole for estimate in estimates):
+        return "a rough guess: there was time to measure small parts of it alone"
+    return f"timed on a few batches: {duration(round(low))} to {duration(round(high))}"
 
 
 def _together(seconds: Sequence[float], ways: int) -> float:
@@ -177,6 +188,9 @@ def _plan_entry(combination: Combination, estimate: Estimate | None) -> dict[str
     if estimate is not None:
         entry["estimate"] = {
             "seconds": round(estimate.seconds, 3),
+            "low_seconds": round(estimate.low, 3),
+            "high_seconds": round(estimate.high, 3),
+            "whole_batches": estimate.whole,
             "disk_bytes": estimate.disk_bytes,
             "disk_peak_bytes": estimate.disk_peak_bytes,
         }

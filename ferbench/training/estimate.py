@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +32,14 @@ from ferbench.training.starting import begin
 from ferbench.training.step import evaluate_loss, forward
 from ferbench.training.teachers import build_teacher
 
+#: Times that a batch is timed, where that fits into the time that there is.
 _ROUNDS = 3
+
+#: Seconds that all batches together are timed for, whatever is estimated; one of the smallest is in any case.
+TIMING_SECONDS = 5.0
+
+#: Samples of the smallest batch that is timed, which batch norm can do with, and how many times as many the next has.
+_FEWEST, _MORE = 2, 4
 
 #: Training samples of the first fit of an estimator, at least; and images that one looks at.
 _SMALL, _LOOKED_AT = 1000, 256
@@ -47,11 +53,34 @@ class Estimate:
         seconds: of training, validation and test.
         disk_bytes: of the run directory when it is done, as ``ferbench runs list`` counts them.
         disk_peak_bytes: the most that it takes at any time.
+        low: seconds by the fastest of the timings.
+        high: seconds by the slowest.
+        whole: batches as large as the recipe's were timed, several of them; there was no time for that otherwise.
     """
 
     seconds: float
     disk_bytes: int
     disk_peak_bytes: int
+    low: float
+    high: float
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a sample takes.
+
+    Attributes:
+        train: seconds of training with it, one for each timing, at least one.
+        evaluate: likewise of evaluating it.
+        parameters: of the model.
+        whole: as in `Estimate`.
+    """
+
+    train: tuple[float, ...]
+    evaluate: tuple[float, ...]
+    parameters: int
+    whole: bool = True
 
 
 class Estimator:
@@ -62,11 +91,14 @@ class Estimator:
 
     Args:
         threads: of the CPU, where the recipe does not say; None: as a run takes here.
+        plans: all that will be estimated, which share the time that batches are timed for.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None, plans: Sequence[Plan] = ()) -> None:
         self._threads = threads
-        self._measured: dict[str, tuple[float, float, int]] = {}
+        different = {_batch_key(plan) for plan in plans if not plan.fits_at_once}
+        self._seconds = TIMING_SECONDS / max(1, len(different))
+        self._measured: dict[str, Rates] = {}
         self._checkpoints: dict[str, tuple[int, int]] = {}
 
     def estimate(self, plan: Plan) -> Estimate:
@@ -81,7 +113,7 @@ class Estimator:
     def _estimate(self, plan: Plan) -> Estimate:
         if plan.fits_at_once:
             return self._of_fit(plan)
-        train_second, evaluation_second, _ = self._rates(plan)
+        rates = self._rates(plan)
         check_epochs(plan, plan.split.labels[plan.split.train])
         settings = plan.resolved.recipe.training
         full = plan.task.height
@@ -90,8 +122,11 @@ class Estimator:
         evaluated = len(plan.split.validation) * (settings.epochs + 1) + len(plan.split.test)
         if plan.closure:
             trained *= passes(plan.resolved.components["optimizer"].build)
-        seconds = (trained * train_second + evaluated * evaluation_second) / plan.resolved.recipe.runtime.devices
-        return Estimate(seconds, *room(plan, *self._checkpoint_bytes(plan)))
+        middle, low, high = (
+            (trained * of(rates.train) + evaluated * of(rates.evaluate)) / plan.resolved.recipe.runtime.devices
+            for of in (statistics.median, min, max)
+        )
+        return Estimate(middle, *room(plan, *self._checkpoint_bytes(plan)), low, high, rates.whole)
 
     def _of_fit(self, plan: Plan) -> Estimate:
         """Of an estimator: it is fitted on a small part of the training samples and on twice as many; how much longer
@@ -109,7 +144,8 @@ class Estimator:
         each = (time.perf_counter() - started) / len(looked_at)
         evaluated = sum(len(rows) for rows, _ in plan.evaluation_rows().values())
         held = _extended(sizes, [len(module.skops) for module, _ in fits], n)
-        return Estimate(whole + evaluated * each, *room(plan, round(held), 0))
+        seconds = whole + evaluated * each
+        return Estimate(seconds, *room(plan, round(held), 0), seconds, seconds, whole=n == sizes[-1])
 
     def _checkpoint_bytes(self, plan: Plan) -> tuple[int, int]:
         settings = plan.resolved.recipe.training
@@ -121,44 +157,52 @@ class Estimator:
             self._checkpoints[key] = checkpoint_bytes(plan, build_model(plan))
         return self._checkpoints[key]
 
-    def _rates(self, plan: Plan) -> tuple[float, float, int]:
-        settings = plan.resolved.recipe.training
+    def _rates(self, plan: Plan) -> Rates:
         check_devices(plan)
-        count = plan.resolved.recipe.runtime.devices
         device = runtime.choose_device(plan.resolved.recipe.runtime.device)
-        usual = (
-            -(-plan.lengths.samples_of(1) // plan.lengths.batches_of(1)) if plan.lengths.whole else settings.batch_size
-        )
-        largest = min(usual, len(plan.split.train))
-        batch_size = max(-(-largest // count), min(largest, 2))  # batch norm needs two, which devices have together
-        sections = ("model", "loss", "augmentation")
-        chosen: dict[str, Any] = {name: plan.resolved.components[name].describe().plain() for name in sections}
-        key = digest(
-            [
-                chosen,
-                None if plan.start is None else plan.start.sha256,
-                settings.teacher,
-                batch_size,
-                str(device),
-                count,
-                settings.precision,
-                plan.identity["rows"]["input"],
-                len(plan.task.class_names),
-            ]
-        )
+        key = _batch_key(plan)
         if key not in self._measured:
             model = checked_model(plan)
             if plan.start is not None:
                 begin(plan.start, model)
             self._measured[key] = in_memory(
-                lambda size: _measure(plan, device, size, self._threads), batch_size, device
+                lambda size: _measure(plan, device, size, self._threads, self._seconds), _batch_size(plan), device
             )
-        check_budget(plan, self._measured[key][2])
+        check_budget(plan, self._measured[key].parameters)
         return self._measured[key]
 
 
-def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | None) -> tuple[float, float, int]:
-    """Seconds per training image, seconds per evaluated image, number of parameters."""
+def _batch_size(plan: Plan) -> int:
+    """Samples of a batch on one device."""
+    usual = plan.resolved.recipe.training.batch_size
+    if plan.lengths.whole:
+        usual = -(-plan.lengths.samples_of(1) // plan.lengths.batches_of(1))
+    largest = min(usual, len(plan.split.train))
+    # Batch norm needs two, which devices have together.
+    return max(-(-largest // plan.resolved.recipe.runtime.devices), min(largest, 2))
+
+
+def _batch_key(plan: Plan) -> str:
+    """Of all that decides how long a batch takes."""
+    recipe = plan.resolved.recipe
+    sections = ("model", "loss", "augmentation")
+    return digest(
+        [
+            {name: plan.resolved.components[name].describe().plain() for name in sections},
+            None if plan.start is None else plan.start.sha256,
+            recipe.training.teacher,
+            _batch_size(plan),
+            recipe.runtime.device,
+            recipe.runtime.devices,
+            recipe.training.precision,
+            plan.identity["rows"]["input"],
+            len(plan.task.class_names),
+        ]
+    )
+
+
+def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | None, seconds: float) -> Rates:
+    """Times batches for about so many seconds."""
     recipe = plan.resolved.recipe
     runtime.prepare(device, recipe.runtime.threads or threads, recipe.training.deterministic, recipe.runtime.devices)
     model = build_model(plan)
@@ -171,30 +215,49 @@ def _measure(plan: Plan, device: torch.device, batch_size: int, threads: int | N
     order = np.arange(batch_size, dtype=np.int64)
     teacher = build_teacher(plan, model, batches.shape, device, precision)
 
-    def learn() -> None:
-        for images, targets in batches.training(order, batch_size, augment, seed=0, epoch=1, views=plan.views):
+    def learn(size: int) -> None:
+        for images, targets in batches.training(order[:size], size, augment, seed=0, epoch=1, views=plan.views):
             if teacher is not None:
                 targets.teacher = teacher(images)
             with precision.autocast():
                 outputs = forward(model, images, plan.needs)
             evaluate_loss(loss, precision.full(outputs), targets).total.backward()
 
-    def look() -> None:
+    def look(size: int) -> None:
         with torch.inference_mode():
-            forward(model, batches.images(order))
+            forward(model, batches.images(order[:size]))
 
-    rates = []
-    for action in (learn, look):
-        action()  # warms up
-        seconds = []
-        for _ in range(_ROUNDS):
-            started = time.perf_counter()
-            action()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            seconds.append(time.perf_counter() - started)
-        rates.append(statistics.median(seconds) / batch_size)
-    return rates[0], rates[1], parameters
+    def timed(action: Callable[[int], None], size: int) -> float:
+        started = time.perf_counter()
+        action(size)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return (time.perf_counter() - started) / size
+
+    train, whole = _timings(lambda size: timed(learn, size), batch_size, 0.7 * seconds)
+    evaluate, _ = _timings(lambda size: timed(look, size), batch_size, 0.3 * seconds)
+    return Rates(train, evaluate, parameters, whole)
+
+
+def _timings(timed: Callable[[int], float], batch_size: int, seconds: float) -> tuple[tuple[float, ...], bool]:
+    """Seconds of a sample, by the largest batches that there is time for, once warm; and whether these are whole, and
+    several.
+
+    Args:
+        timed: times a batch of so many samples, and gives the seconds of each of them.
+        batch_size: of whole ones.
+        seconds: that there are.
+    """
+    end = time.perf_counter() + seconds
+    size = min(_FEWEST, batch_size)
+    found = [timed(size)]  # warms up
+    while time.perf_counter() + found[-1] * (larger := min(_MORE * size, batch_size)) < end and size < batch_size:
+        size = larger
+        found = [timed(size)]
+    first = found.pop()
+    while len(found) < _ROUNDS and time.perf_counter() + (found or [first])[-1] * size < end:
+        found.append(timed(size))
+    return tuple(found) or (first,), size == batch_size and len(found) > 1
 
 
 def _timed_fit(plan: Plan, size: int) -> tuple[EstimatorModule, float]:
