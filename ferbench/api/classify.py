@@ -92,6 +92,7 @@ def classify(
     trained: TrainedModel,
     images: Sequence[tuple[Path | int, ImageSource | Picture]],
     warn: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int], None] = lambda seen: None,
 ) -> tuple[list[Classified], list[tuple[Path | int, str]]]:
     """What a model says of images.
 
@@ -99,6 +100,7 @@ def classify(
         trained: the model.
         images: what each is called in the result, and where its pixels are from.
         warn: is given a line for each way in which they are unlike the training images.
+        progress: is told how many have been looked at so far.
 
     Returns:
         What it says of those that can be decoded, in order; and of the others why they cannot.
@@ -127,6 +129,7 @@ def classify(
                 results.append(
                     Classified(name, probabilities[i].tolist(), None if affect is None else affect[i].tolist())
                 )
+        progress(min(start + _BATCH, len(images)))
     for line in framing.warnings if trained.preprocessing is None else ():
         warn(line)
     return results, faults

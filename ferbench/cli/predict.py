@@ -39,8 +39,10 @@ def predict(run: str, images: Sequence[Path], layout: str, device: str, results:
     trained = restored(find_run(results, run), device, plugin, "--device")
     for warning in trained.warnings:
         click.echo(one_line(f"warning: {warning}; probabilities may differ"), err=True)
-    with redirect_stdout(sys.stderr):  # what the model prints is no result
-        classified, faults = classify(trained, [(path, path) for path in paths], _warn)
+    from ferbench.cli.progress import counting
+
+    with counting("images", len(paths)) as progress, redirect_stdout(sys.stderr):  # what the model prints is no result
+        classified, faults = classify(trained, [(path, path) for path in paths], _warn, progress)
     _show(classified, trained.task.class_names, layout)
     for path, reason in faults:
         click.echo(one_line(f"error: {path}: {reason}"), err=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -313,3 +313,21 @@ class PackingProgress:
             self._patience = math.inf
             left = spent * (total - images) / images
             print(f"{what}: about {left:,.0f} s more", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counting(noun: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal while things are gone through one after the other, and nothing elsewhere.
+
+    Args:
+        noun: what they are called.
+        total: how many there are, where that is known.
+
+    Yields:
+        What is told how many have been gone through.
+    """
+    console = Console(stderr=True)
+    columns = (TextColumn(noun), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(noun, total=total)
+        yield lambda seen: progress.update(task, completed=seen)

@@ -154,13 +154,12 @@ def _framed(frames: Iterable[Frame], framing: Framing) -> Iterator[Frame]:
 
 def _counted(frames: Iterable[Frame], total: int | None) -> Iterator[Frame]:
     """The frames, counted on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from ferbench.cli.progress import counting
 
-    console = Console(stderr=True)
-    columns = (TextColumn("frames"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield from progress.track(frames, total=total)
+    with counting("frames", total) as progress:
+        for seen, frame in enumerate(frames, start=1):
+            yield frame
+            progress(seen)
 
 
 def _refuse(faulty: Sequence[Frame], seen: int, *, skip_faulty: bool) -> None:

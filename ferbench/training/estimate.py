@@ -250,7 +250,8 @@ def _timings(timed: Callable[[int], float], batch_size: int, seconds: float) -> 
     """
     end = time.perf_counter() + seconds
     size = min(_FEWEST, batch_size)
-    found = [timed(size)]  # warms up
+    timed(size)  # warms up
+    found = [timed(size)]
     while time.perf_counter() + found[-1] * (larger := min(_MORE * size, batch_size)) < end and size < batch_size:
         size = larger
         found = [timed(size)]

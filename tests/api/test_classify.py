@@ -18,6 +18,8 @@ class Model:
     """Takes the mean of an image for the probability of the second of two classes."""
 
     form = SimpleNamespace(channels=1)
+    framing = SimpleNamespace(look=lambda *about: None, warnings=())
+    preprocessing = None
 
     def gather(self, most):
         assert most <= 64
@@ -68,8 +70,10 @@ def test_images_are_classified_in_batches_in_order_and_faults_are_named():
     images = pictures(130)
     images[3] = np.zeros((0, 2), np.uint8)
     model = Model()
-    results, faults = classify(model, as_sources(images))
+    seen: list[int] = []
+    results, faults = classify(model, as_sources(images), progress=seen.append)
     assert model.sizes == [63, 64, 2]
+    assert seen == [64, 128, 130]
     assert [result.image for result in results] == [number for number in range(130) if number != 3]
     assert [result.probabilities[1] for result in results[:4]] == pytest.approx([0, 1 / 255, 2 / 255, 4 / 255])
     assert faults == [(3, "array without pixels")]

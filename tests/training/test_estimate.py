@@ -72,9 +72,9 @@ def test_the_disk_holds_a_snapshot_for_every_so_many_batches_of_each_epoch(every
 @pytest.mark.parametrize(
     ("each", "sizes", "whole"),
     [
-        (0.001, [2, 8, 32, 128, 128, 128, 128], True),  # 128 of them take 0.128 seconds
-        (0.04, [2, 8, 8, 8, 8], False),  # 32 would take 1.28 of the 1.5 seconds, of which 0.4 have gone by
-        (3.0, [2], False),  # there is no time for another one
+        (0.001, [2, 2, 8, 32, 128, 128, 128, 128], True),  # 128 of them take 0.128 seconds
+        (0.04, [2, 2, 8, 8, 8, 8], False),  # 32 would take 1.28 of the 1.5 seconds, of which 0.48 have gone by
+        (3.0, [2, 2], False),  # there is no time for another one
     ],
 )
 def test_batches_are_timed_that_there_is_time_for_and_one_in_any_case(monkeypatch, each, sizes, whole):
