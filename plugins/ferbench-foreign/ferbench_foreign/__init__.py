@@ -1,0 +1,1 @@
+"""Other people's systems for facial expressions, as models of ferbench."""
