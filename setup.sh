@@ -11,7 +11,7 @@ cd "$(dirname "$0")"
 
 venv=.venv
 stamp=$venv/.installed
-plugins="./plugins/ferbench-transformers ./plugins/ferbench-mlflow ./plugins/ferbench-tensorboard ./plugins/ferbench-submitit" # distributions of their own
+plugins="./plugins/ferbench-foreign ./plugins/ferbench-transformers ./plugins/ferbench-mlflow ./plugins/ferbench-tensorboard ./plugins/ferbench-submitit" # distributions of their own
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() {

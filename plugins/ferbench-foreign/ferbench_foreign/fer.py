@@ -128,7 +128,7 @@ def _read(path: Path) -> dict[str, NDArray[np.float32]]:
 
     try:
         with h5py.File(path, "r") as file:
-            (file["model_weights"] if "model_weights" in file else file).visititems(remember)
+            (file.get("model_weights", file)).visititems(remember)
     except OSError as error:
         raise UserError(f"{path} is no HDF5 file that can be read: {str(error)[:200]}", _REMEDY) from error
     return found
@@ -164,7 +164,8 @@ def _names(network: MiniXception) -> list[tuple[Tensor, str, tuple[int, ...]]]:
         convs.append((block.shortcut, 2 + place))
         separables += [(block.first, 2 * place - 1), (block.second, 2 * place)]
         norms += [
-            (norm, 3 * place + more) for more, norm in enumerate((block.shortcut_norm, block.first_norm, block.second_norm))
+            (norm, 3 * place + more)
+            for more, norm in enumerate((block.shortcut_norm, block.first_norm, block.second_norm))
         ]
     found: list[tuple[Tensor, str, tuple[int, ...]]] = [
         (conv.weight, f"conv2d_{number}/kernel", plain) for conv, number in convs

@@ -37,8 +37,8 @@ def _weights(size: int, side: int, like: Tensor) -> Tensor:
 
 
 def resize_as_opencv(images: Tensor, side: int) -> Tensor:
-    """Bilinear, as OpenCV's ``resize`` does it to bytes: centres of pixels are aligned, nothing is averaged where images
-    shrink, and all is whole numbers, with weights of 11 bits.
+    """Bilinear, as OpenCV's ``resize`` does it to bytes: centres of pixels are aligned, nothing is averaged where
+    images shrink, and all is whole numbers, with weights of 11 bits.
 
     Args:
         images: float[N, C, H, W] in [0, 1].

@@ -41,7 +41,8 @@ def _bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(
-            f"{path} cannot be read: {error.strerror}", "fetch it from the package that it is of, and keep its files together"
+            f"{path} cannot be read: {error.strerror}",
+            "fetch it from the package that it is of, and keep its files together",
         ) from error
 
 
