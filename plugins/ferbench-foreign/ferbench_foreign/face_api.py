@@ -27,7 +27,7 @@ _WIDTHS = (32, 64, 128, 256)
 
 
 def face_api(task: Task, *, weights: Annotated[str, InitialWeights(names=("none",))] = "none") -> nn.Module:
-    """The expression network of face-api.js (`FaceExpressionNet`): four dense blocks of depthwise separable convolutions.
+    """The expression network of face-api.js (`FaceExpressionNet`): four blocks of depthwise separable convolutions.
 
     Images come in [0, 1]; the network takes the package's own mean off them. Of another size than 112×112 it enlarges
     or shrinks them as the package does to tensors.
@@ -49,7 +49,7 @@ def face_api(task: Task, *, weights: Annotated[str, InitialWeights(names=("none"
         if not (folder / _MANIFEST).is_file():
             raise UserError(
                 f"model.weights={weights} is no folder with {_MANIFEST}",
-                "unpack the npm package @vladmandic/face-api (npm pack @vladmandic/face-api) and name its package/model",
+                "fetch the package (npm pack @vladmandic/face-api), unpack it, and name its folder package/model",
             )
         _load(network, read_weights(folder / _MANIFEST), rows, folder)
     return network
