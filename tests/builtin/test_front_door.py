@@ -25,8 +25,8 @@ def imports(path: Path) -> set[str]:
     return {name for name in names if name.partition(".")[0] == "ferbench"}
 
 
-def test_there_are_plugins_of_five_distributions():
-    assert len({path.relative_to(PLUGINS).parts[0] for path in SOURCES}) == 5
+def test_there_are_plugins_of_six_distributions():
+    assert len({path.relative_to(PLUGINS).parts[0] for path in SOURCES}) == 6
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PLUGINS)))
