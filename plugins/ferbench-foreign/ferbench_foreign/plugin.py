@@ -18,6 +18,13 @@ def ferbench_models() -> Iterable[ferbench.ModelSpec]:
         channels=1,
     )
     yield ferbench.ModelSpec(
+        "onnx",
+        build="ferbench_foreign.onnx_file:onnx",
+        summary="A network in an ONNX file, by model.weights, run by onnxruntime; nothing of it learns",
+        image_size=224,
+        channels=3,
+    )
+    yield ferbench.ModelSpec(
         "face-api",
         build="ferbench_foreign.face_api:face_api",
         summary="The expression network of face-api.js, by model.weights; it normalises its images itself",
