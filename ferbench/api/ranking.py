@@ -118,7 +118,8 @@ class Board:
             about = {field.name: getattr(group, field.name) for field in fields(group) if field.name not in _APART}
             about["folds"] = None if group.partition is None else asdict(group.partition)
             about["plan"] = None if group.plan is None else asdict(group.plan)
-            about["test_reads"] = None if group.reads is None else asdict(group.reads)
+            about["test_reads"] = None if group.reads is None else group.reads.document()
+            about["chosen_on"] = None if group.chosen_on is None else asdict(group.chosen_on)
             groups.append({**about, "varied": group.varied, "columns": value["columns"], "rows": value["rows"]})
         unranked = to_json_value(self.unranked_table())["rows"]
         return {"groups": groups, "unfinished": list(map(asdict, self.unfinished)), "unranked": unranked}
@@ -194,6 +195,7 @@ def leaderboard(
         UserError: no run meets a condition, there is no such column or metric, or a file cannot be read.
     """
     from ferbench.ranking import filters
+    from ferbench.ranking.chosen_on import with_choices
     from ferbench.ranking.grouping import group
     from ferbench.ranking.hidden import among_all, on_the_same
     from ferbench.ranking.leaderboard import contaminated, diverged, lost
@@ -227,9 +229,10 @@ def leaderboard(
         named = dict.fromkeys(name for run in everything for name in run.plugin_metrics)
         of_plugins = PluginMetrics(named, lambda: _registry(plugins))
         check_ranking(groups, rank_by, of_plugins)
-        reads = with_found(read_ledger(path), everything)
-        whole = with_reads(whole, reads, everything, single=single)
+        whole = with_choices(path, whole, everything)
+        whole = with_reads(path, whole, everything, single=single)
         if registered is not None:
+            reads = with_found(read_ledger(path), everything)
             whole = with_plan(whole, registered, reads, everything, single=single)
             groups = with_plan(groups, registered, reads, everything, single=single)
         whole = with_standings(path, whole, diverged(everything), rank_by, of_plugins)
@@ -297,7 +300,7 @@ def _looked_at(results: Path, run: Unfinished) -> Unfinished:
 
 
 #: Attributes of a group that its document has in another form.
-_APART = ("rows", "members", "measured", "partition", "plan", "reads", "leader")
+_APART = ("rows", "members", "measured", "partition", "plan", "reads", "chosen_on", "leader")
 
 
 def _runs(group: Group) -> list[dict[str, Any]]:

@@ -67,6 +67,7 @@ def _among(group: Group, whole: Sequence[Group]) -> Group:
         lacking=whole[0].lacking,
         plan=whole[0].plan,
         reads=whole[0].reads,
+        chosen_on=whole[0].chosen_on,
         luck=whole[0].luck,
         equals=whole[0].equals,
         leader=_shown_leader(whole[0].leader, full),

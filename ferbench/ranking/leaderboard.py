@@ -22,6 +22,7 @@ from ferbench.tables.table import Cell, Spread
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ferbench.ranking.chosen_on import ChosenOn
     from ferbench.ranking.planned import Planned
     from ferbench.ranking.read_counts import ReadCounts
 
@@ -57,6 +58,7 @@ class Group:
         partition: the folds that rows are over, or single runs are of; None for what was tested on a test set.
         plan: what was planned on the test set before it was read; None without a plan that names it.
         reads: how often the test set was read; None for folds, and until it is known.
+        chosen_on: test samples that other runs chose on; None where there are none.
         luck: how much better the best of `equals` equal rows would seem by chance, in the metric of the ranks; None
             where nothing is ranked.
         equals: rows that have a rank, and those that had one and are removed.
@@ -88,6 +90,7 @@ class Group:
     partition: Partition | None = None
     plan: Planned | None = None
     reads: ReadCounts | None = None
+    chosen_on: ChosenOn | None = None
     luck: float | None = None
     equals: int = 0
     leader: int | None = None

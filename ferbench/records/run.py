@@ -449,6 +449,15 @@ class Run(Record):
         """Of training; the lowest of an ensemble's members."""
         return int(self.recipe.training.get("seed", 0))
 
+    @property
+    def is_foreign(self) -> bool:
+        """Nothing was trained here: the weights are those that others made, as they came."""
+        if self.kind != "trained" or self.training is None or self.training.epochs or self.training.fitted:
+            return False
+        options = self.components["model"].options
+        given = (options.get(key) for key in ("weights", "checkpoint"))
+        return not self.lineage.parents and any(value not in (None, "", "none") for value in given)
+
     def own_evaluations(self, split: str) -> dict[str, EvaluationEntry]:
         """Those that the run made of its own data by itself, by short id: without test-time augmentation first."""
         own = [(key, entry) for key, entry in self.evaluations.items() if entry.is_own and entry.split == split]

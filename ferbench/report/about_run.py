@@ -143,6 +143,8 @@ def notes(run: RunView) -> list[str]:
     if run.record.pooled is not None and run.result is not None:
         spread = spread_line(run.result.entry)
         notes += [f"{line[:1].upper()}{line[1:]}" for line in (spread, cutting_line(data.protocol)) if line]
+    if run.test_reads:
+        notes.append(run.test_reads)
     if data.fold:
         notes.append("A fold is measured on its validation samples, on which its epoch was selected too.")
     if data.skipped_faulty:

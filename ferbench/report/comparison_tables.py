@@ -53,6 +53,7 @@ def comparison(group: Comparison, name: str) -> Table:
         notes.append(f"Δ is the change against the baseline {base.label}; relative: divided by the baseline's value.")
     if several:
         notes.append("A difference between single runs may be chance: each is one seed.")
+    notes += dict.fromkeys(filter(None, (run.test_reads for run in group.runs)))
     imported = [run.label for run in group.runs if run.record.kind == "imported"]
     notes += [f"Imported predictions: {', '.join(imported)}."] if imported else []
     if shared:

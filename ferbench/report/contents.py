@@ -16,6 +16,7 @@ from ferbench.experiment import differences
 from ferbench.experiment.differences import of_run
 from ferbench.ids import short
 from ferbench.ranking.planned import EXPLORATORY, PLANNED, status
+from ferbench.ranking.read_counts import lines as lines_of_reads
 from ferbench.records.epoch import Epoch
 from ferbench.records.evaluation import ClassScores, EvaluationEntry
 from ferbench.records.ledger import read_ledger
@@ -116,6 +117,7 @@ class RunView:
         partition: of a fold: an id of the samples and of how they were cut into folds; else empty.
         corrections: labels that the loss has corrected.
         planned: ``planned`` or ``exploratory``, where a plan names its test set; else empty.
+        test_reads: how often its test set was read, in words; empty where it has none.
     """
 
     label: str
@@ -130,6 +132,7 @@ class RunView:
     partition: str = ""
     corrections: Sequence[Correction] = ()
     planned: str = ""
+    test_reads: str = ""
 
     @property
     def id(self) -> str:
@@ -141,6 +144,11 @@ class RunView:
         """The result of a run that has one."""
         assert self.result is not None
         return self.result
+
+    @property
+    def tested_digest(self) -> str:
+        """Of the samples of its result."""
+        return "" if self.result is None else self.result.entry.rows_digest
 
     @property
     def status(self) -> str:
@@ -255,8 +263,15 @@ def read_runs(
         if not views or (baseline is not None and id_ == baseline.path.name):
             raise fault
     lines, marks = _marks(views, plan)
+    read = {results: lines_of_reads(results) for results in {results_of(view.directory) for view in views} if results}
     runs = [
-        replace(view, label=label, planned=mark) for view, label, mark in zip(views, labels(views), marks, strict=True)
+        replace(
+            view,
+            label=label,
+            planned=mark,
+            test_reads=read.get(results_of(view.directory), {}).get(view.tested_digest, ""),
+        )
+        for view, label, mark in zip(views, labels(views), marks, strict=True)
     ]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:

@@ -90,7 +90,11 @@ def base_columns(single: bool) -> list[BoardColumn]:
         Column("p", "adjusted p", "p", about="of the difference to the leader, after Holm's correction"),
         Column("plan", "plan", about="planned before the test set was read, or exploratory"),
         Column("unranked", "unranked", about="why the row has no rank"),
-        Column("kind", "kind", about="measured here, or imported: predictions that other software made"),
+        Column(
+            "kind",
+            "kind",
+            about="measured here, imported from other software, or foreign: weights from elsewhere",
+        ),
         Column("trained_on", "trained on", about="the dataset, or several joined"),
         Column("train", "train", "count", about="training samples, where all runs have as many"),
         Column("epochs", "epochs", "count"),

@@ -216,6 +216,8 @@ def above(group: Group, keys: Sequence[str]) -> Iterable[str]:
     """What has to be known before the ranks are read."""
     if note := hidden_note(group):
         yield note
+    if group.chosen_on is not None:
+        yield group.chosen_on.line
     if group.reads is not None and group.reads.removed_models:
         yield group.reads.line
     ranked = int(group.rows["rank"].notna().sum())

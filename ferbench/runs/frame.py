@@ -33,7 +33,12 @@ class FrameColumn(NamedTuple):
 RUN_COLUMNS = (
     FrameColumn("run", "str", "twelve digits of the training id: the name of its directory", lambda run: run.run),
     FrameColumn("name", "str", "as --name gave it", lambda run: run.name),
-    FrameColumn("kind", "str", "measured here, pooled of all folds, or imported", lambda run: run.kind),
+    FrameColumn(
+        "kind",
+        "str",
+        "measured here, pooled of all folds, imported, or foreign: weights from elsewhere",
+        lambda run: run.kind,
+    ),
     FrameColumn(
         "status", "str", "done, running, failed, diverged, interrupted, pruned, damaged", lambda run: run.status
     ),

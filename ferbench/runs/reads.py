@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
 from ferbench.ids import short
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.runs.summary import Scores, Summary
-
-#: Settings of a component that name weights from elsewhere.
-_ELSEWHERE = ("weights", "checkpoint", "pretrained")
 
 
 def note(directory: RunDirectory, record: Run, evaluation: Evaluation) -> str | None:
@@ -194,16 +191,7 @@ def kind_of_read(record: Run, entry: EvaluationEntry) -> str:
     """One of `ferbench.records.ledger.KINDS`."""
     if entry.contaminated or (entry.seen is not None and entry.seen.contaminated):
         return "contaminated"
-    return "foreign" if is_foreign(record) else str(record.kind)
-
-
-def is_foreign(record: Run) -> bool:
-    """Whether nothing was trained here: the weights are those that others made, as they came."""
-    training = record.training
-    if record.kind != "trained" or training is None or training.best_epoch or training.fitted:
-        return False
-    chosen: dict[str, Any] = record.components["model"].options
-    return not record.lineage.parents and any(chosen.get(key) not in (None, False, "", "none") for key in _ELSEWHERE)
+    return "foreign" if record.is_foreign else str(record.kind)
 
 
 def _how(record: Run, entry: EvaluationEntry) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ferbench.records.run import Data, Run
 
 #: Rises when a summary says something else for the same record: an index of older summaries is then not read.
-SUMMARY_VERSION = 15
+SUMMARY_VERSION = 16
 
 #: The status of a run whose record cannot be read.
 DAMAGED = "damaged"
@@ -21,8 +21,9 @@ DAMAGED = "damaged"
 #: Stands for components that only other software knows.
 ELSEWHERE = "elsewhere"
 
-#: Where predictions come from: a run or an ensemble of ferbench, the tests of all folds, or other software.
-MEASURED, POOLED, IMPORTED = "measured", "pooled", "imported"
+#: Where predictions come from: a run or an ensemble of ferbench, the tests of all folds, other software, or weights
+#: from elsewhere that were tested here as they came.
+MEASURED, POOLED, IMPORTED, FOREIGN = "measured", "pooled", "imported", "foreign"
 
 
 class DataSummary(NamedTuple):
@@ -110,11 +111,13 @@ class Summary:
         speed: images per second in training.
         select: the metric of validation that chose the epoch; empty where nothing was chosen.
         skipped: faulty samples of the dataset that were left out.
-        kind: ``measured`` here, ``pooled``: the tests of all folds, or ``imported``: other software made the
-            predictions.
+        kind: ``measured`` here, ``pooled``: the tests of all folds, ``imported``: other software made the
+            predictions, or ``foreign``: nothing was trained here, the weights are as they came from elsewhere.
         parents: runs that it continues or is made of: names of their directories.
         unfolded: of a fold: an id that it shares with the other folds and seeds of its configuration; else empty.
         partition: of a fold: the id of the samples and of how they were cut into folds; else empty.
+        validation: digest of its validation samples; empty where it chose nothing on any.
+        test: digest of its own test set; empty where it has none.
         plugin_metrics: by name, of metrics that plugins computed: whether higher is better.
         scores: on the test set, or for a fold that is not tested on its validation samples; then those of ``ferbench
             evaluate``.
@@ -141,6 +144,8 @@ class Summary:
     parents: list[str] = field(default_factory=list)
     unfolded: str = ""
     partition: str = ""
+    validation: str = ""
+    test: str = ""
     plugin_metrics: dict[str, Any] = field(default_factory=dict)
     scores: list[Scores] = field(default_factory=list)
 
@@ -200,6 +205,8 @@ def summarise(run: str, record: Run) -> Summary:
         kind=kind_of(record),
         parents=[parent.run for parent in record.lineage.sources],
     )
+    if record.kind == "trained":
+        summary.validation, summary.test = data.validation_digest or "", data.test_digest or ""
     if data.place:
         summary.unfolded, summary.partition = unfolded_id(record), partition_id(record)
     if record.status != "done":
@@ -226,6 +233,8 @@ def summarise(run: str, record: Run) -> Summary:
 
 def kind_of(record: Run) -> str:
     """`Summary.kind` of a record."""
+    if record.is_foreign:
+        return FOREIGN
     return record.kind if record.kind in (POOLED, IMPORTED) else MEASURED
 
 

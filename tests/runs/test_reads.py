@@ -12,7 +12,7 @@ from ferbench.records.ledger import LEDGER, read_ledger
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.imported import Given, import_predictions, known_test_set
 from ferbench.runs.index import summaries
-from ferbench.runs.reads import adopt, is_foreign, ledger_faults, with_found
+from ferbench.runs.reads import adopt, ledger_faults, with_found
 from ferbench.runs.removal import remove
 
 
@@ -142,11 +142,14 @@ def test_doctor_adds_what_the_ledger_lacks(results, ferbench_cli):
 
 
 def test_weights_from_elsewhere_that_were_never_trained_are_foreign(tmp_path):
-    run = make_run(tmp_path, epochs=0, options={"weights": "timm"}).load()
-    run.training.best_epoch = 0
-    assert is_foreign(run)
-    run.components["model"].options["weights"] = "none"
-    assert not is_foreign(run)
-    run.components["model"].options["weights"] = "timm"
-    run.training.best_epoch = 1
-    assert not is_foreign(run)
+    run = make_run(tmp_path, options={"weights": "timm"})
+    record = run.load()
+    assert not record.is_foreign
+    record.training.epochs = record.training.best_epoch = 0
+    assert record.is_foreign
+    run.save(record)
+    assert [summary.kind for summary in summaries(tmp_path)] == ["foreign"]
+    adopt(tmp_path)
+    assert [read.kind for read in read_ledger(tmp_path).reads] == ["foreign"]
+    record.components["model"].options["weights"] = "none"
+    assert not record.is_foreign
