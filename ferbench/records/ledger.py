@@ -125,7 +125,10 @@ def read_ledger(results: Path) -> Ledger:
 
 
 def append(
-    results: Path, reads: Sequence[Read], before: Callable[[Ledger], Sequence[Read]] | None = None
+    results: Path,
+    reads: Sequence[Read],
+    before: Callable[[Ledger], Sequence[Read]] | None = None,
+    look: Callable[[], object] = lambda: None,
 ) -> list[Read]:
     """Add readings to the ledger, which is then on the disk.
 
@@ -133,6 +136,7 @@ def append(
         results: the results directory.
         reads: in their order; ``previous`` and ``digest`` are put in.
         before: given what the ledger has, what is to be added before them.
+        look: raises where this process may not add them any more, since another one has taken over what they are of.
 
     Returns:
         ``reads`` as they are written.
@@ -143,8 +147,10 @@ def append(
     path, lock = results / LEDGER, results / f".{LEDGER.removesuffix('.jsonl')}.lock"
     began, told = time.monotonic(), False
     while True:
+        look()
         try:
             with holding(lock, "the ledger of test reads", guarded=path):
+                look()  # whoever takes over what they are of adds lines as well, and ends this lock before
                 return _append(results, path, reads, before)
         except (Held, TakenOver) as held:
             waited = time.monotonic() - began

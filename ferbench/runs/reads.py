@@ -3,8 +3,10 @@ found in their records."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Collection, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,27 @@ from ferbench.errors import UserError
 from ferbench.ids import short
 from ferbench.records.ledger import LEDGER, Ledger, Read, append, read_ledger
 from ferbench.runs.partitions import config_id, unfolded_id
+from ferbench.storage import may_write
 
 if TYPE_CHECKING:
     from ferbench.records.evaluation import Evaluation, EvaluationEntry
     from ferbench.records.run import Run
     from ferbench.runs.directory import RunDirectory
     from ferbench.runs.summary import Scores, Summary
+
+
+#: The command whose tests are noted, where a run does not say it by itself.
+_command: ContextVar[str | None] = ContextVar("command", default=None)
+
+
+@contextlib.contextmanager
+def noted_as(how: str) -> Iterator[None]:
+    """Within this block tests of runs that are trained are noted as of the command ``how``."""
+    before = _command.set(how)
+    try:
+        yield
+    finally:
+        _command.reset(before)
 
 
 def note(directory: RunDirectory, record: Run, evaluation: Evaluation) -> str | None:
@@ -35,7 +52,11 @@ def note(directory: RunDirectory, record: Run, evaluation: Evaluation) -> str | 
     if results is None or not is_test(evaluation):
         return None
     read = _reading(directory.path.name, record, short(evaluation.evaluation_id), evaluation)
-    (written,) = append(results, [read], lambda known: [] if known.reads else list(_found(results, known)))
+
+    def older(known: Ledger) -> list[Read]:
+        return [] if known.reads else list(_found(results, known))
+
+    (written,) = append(results, [read], older, lambda: may_write(directory.path))
     return written.digest
 
 
@@ -197,6 +218,5 @@ def kind_of_read(record: Run, entry: EvaluationEntry) -> str:
 def _how(record: Run, entry: EvaluationEntry) -> str:
     if not entry.is_own:
         return "evaluate"
-    return {"ensemble": "ensemble", "pooled": "pool", "imported": "import"}.get(
-        record.kind, "run" if record.tuning is None else "tune"
-    )
+    trained = _command.get() or ("run" if record.tuning is None else "tune")
+    return {"ensemble": "ensemble", "pooled": "pool", "imported": "import"}.get(record.kind, trained)

@@ -18,6 +18,7 @@ from ferbench.records.epoch import Epoch
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
 from ferbench.runs.lock import AtWork
+from ferbench.runs.reads import noted_as
 from ferbench.training.observer import Observer
 from ferbench.training.position import Position
 from ferbench.training.run import execute
@@ -45,7 +46,8 @@ def prepare(context: Mapping[str, Any]) -> Callable[[Job, Parent], JobEnded]:
 
     def run(job: Job, parent: Parent) -> JobEnded:
         planned = preparer.prepare(job["settings"], reads_test=job["test"])
-        record = _execute(planned, results, objectives, parent, prunes=not job["test"])
+        with noted_as("tune"):
+            record = _execute(planned, results, objectives, parent, prunes=not job["test"])
         return {**_ending(record, objectives), "run": planned.directory(results).path.name}
 
     return run

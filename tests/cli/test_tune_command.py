@@ -15,6 +15,7 @@ from record_files import read_record
 
 from ferbench.cli import cli
 from ferbench.cli.tune import tune
+from ferbench.records.ledger import read_ledger
 from ferbench.runs.directory import RunDirectory, run_path
 
 #: A run of it takes a second on one core, most of it spent on starting.
@@ -294,6 +295,7 @@ class TestStudy:
                 continue
             splits = [one["split"] for one in read_record(RunDirectory(path))["evaluations"].values()]
             assert splits.count("test") == (path.name in tested)
+        assert {(read.run, read.how) for read in read_ledger(results).reads} == {(run, "tune") for run in tested}
 
     def test_status_shows_every_trial_and_the_best(self, study):
         done = study("tune", "status", "tiny")

@@ -195,3 +195,16 @@ def test_lines_are_plain_json(tmp_path: Path) -> None:
     (line,) = lines(tmp_path)
     assert json.loads(line)["options"] == {"tta": "flip"}
     assert line.isascii()
+
+
+def test_who_may_not_add_a_reading_any_more_adds_none(tmp_path: Path) -> None:
+    made, looked = written(tmp_path, 1), []
+
+    def look() -> None:
+        looked.append(True)
+        if len(looked) > 1:  # another process took over while this one waited for the ledger
+            raise UserError("taken over", "wait for it")
+
+    with pytest.raises(UserError, match="taken over"):
+        append(tmp_path, [reading(7)], look=look)
+    assert read_ledger(tmp_path).reads == tuple(made)
