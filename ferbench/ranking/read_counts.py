@@ -67,11 +67,14 @@ class ReadCounts:
         if self.models > self.configurations:
             text += f" ({number_of(self.models, 'model')})"
         if self.removed:
-            text += f"; {self.removed:,} of them {_be(self.removed)} removed since, and corrections cover these too"
+            gone = number_of(self.removed, "configuration")
+            text += f"; {gone} {_be(self.removed)} removed since, and corrections cover all that were tested"
         elif self.removed_models:
             text += f"; {self.removed_models:,} of the models {_be(self.removed_models)} removed since"
         if self.found:
-            text += f"; from records alone {number_of(self.found, 'reading')} {_be(self.found)} known, without a ledger"
+            text += (
+                f"; {number_of(self.found, 'reading')} {_be(self.found)} known from records alone, not noted in time"
+            )
         if self.damaged:
             text += "; the ledger of test reads is damaged, and 'ferbench runs verify' says how"
         return f"{text}."

@@ -201,7 +201,8 @@ _END = len(', "digest": ""}') + 64
 
 def _parsed(content: bytes) -> Ledger:
     reads: list[Read] = []
-    faults, previous, torn = [], "", b""
+    faults: dict[str, list[int]] = {}
+    previous, torn = "", b""
     lines = content.split(b"\n")
     for number, line in enumerate(lines, start=1):
         if number == len(lines) and not line:
@@ -211,18 +212,30 @@ def _parsed(content: bytes) -> Ledger:
         except ValueError as error:
             if number == len(lines):  # a whole line ends with a line break
                 torn = line
-                faults.append(f"line {number} was cut short after {len(line):,} bytes")
+                faults[f"cut short after {len(line):,} bytes"] = [number]
                 break
-            faults.append(f"line {number} is damaged: {error}")
+            faults.setdefault(f"damaged: {error}", []).append(number)
             previous = ""
             continue
         if hashlib.sha256(line[:-_END]).hexdigest() != read.digest:
-            faults.append(f"line {number} was changed after it was written: its SHA-256 is another")
+            faults.setdefault("changed: of another SHA-256 than when written", []).append(number)
         elif read.previous != previous and (previous or number == 1):
-            faults.append(f"line {number} does not follow the one before it: lines were removed or put in there")
+            faults.setdefault("no sequel of the one before it: lines were removed or put in there", []).append(number)
         reads.append(read)
         previous = read.digest
-    return Ledger(tuple(reads), tuple(faults), torn)
+    return Ledger(tuple(reads), tuple(f"{_lines(numbers)} {what}" for what, numbers in faults.items()), torn)
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    """``line 7 is``, ``lines 1, 2 and 3 are``."""
+    if len(numbers) == 1:
+        return f"line {numbers[0]} is"
+    named = (
+        [str(number) for number in numbers]
+        if len(numbers) <= 5
+        else [*map(str, numbers[:4]), f"{len(numbers) - 4:,} more"]
+    )
+    return f"lines {', '.join(named[:-1])} and {named[-1]} are"
 
 
 def _read(line: bytes) -> Read:

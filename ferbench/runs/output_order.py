@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ferbench.records.run import Run
 from ferbench.runs.directory import RunDirectory
-from ferbench.runs.reads import is_foreign
 from ferbench.statistics.label_order import label_order
 
 _LEVEL = 0.01  # of the permutation test
@@ -17,7 +16,7 @@ def order_line(directory: RunDirectory, record: Run) -> str:
     It is looked for on validation, where a run has one: an order that was chosen on the test set would be fitted to it,
     and so what is found there is not given away.
     """
-    if record.kind != "imported" and not is_foreign(record):
+    if record.kind != "imported" and not record.is_foreign:
         return ""
     found = record.own_evaluations("validation") or record.own_evaluations("test")
     name, entry = next(iter(found.items()), (None, None))

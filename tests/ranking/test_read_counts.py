@@ -96,8 +96,8 @@ def test_the_leaderboard_says_it_in_every_form(results, ferbench_cli):
     for run in of_model(board(results), results, "middle"):
         remove(results, run)
     line = (
-        "The test set was read 6 times, by 3 configurations (6 models); 1 of them is removed since, and corrections "
-        "cover these too; from records alone 6 readings are known, without a ledger."
+        "The test set was read 6 times, by 3 configurations (6 models); 1 configuration is removed since, and "
+        "corrections cover all that were tested; 6 readings are known from records alone, not noted in time."
     )
     assert line in ferbench_cli("leaderboard", "--results", results).stdout
     document = json.loads(ferbench_cli("leaderboard", "--json", "--results", results).stdout)

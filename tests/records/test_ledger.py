@@ -76,9 +76,13 @@ def test_a_changed_value_is_found_by_its_line(tmp_path: Path, place: int) -> Non
     written(tmp_path, 3)
     changed = lines(tmp_path)
     changed[place] = changed[place].replace(b'"samples": 7', b'"samples": 8')
-    assert put(tmp_path, changed).faults == (
-        f"line {place + 1} was changed after it was written: its SHA-256 is another",
-    )
+    assert put(tmp_path, changed).faults == (f"line {place + 1} is changed: of another SHA-256 than when written",)
+
+
+def test_several_changed_lines_are_one_fault(tmp_path: Path) -> None:
+    written(tmp_path, 7)
+    changed = put(tmp_path, [line.replace(b'"samples": 7', b'"samples": 8') for line in lines(tmp_path)])
+    assert changed.faults == ("lines 1, 2, 3, 4 and 3 more are changed: of another SHA-256 than when written",)
 
 
 def test_a_line_that_was_changed_and_sealed_anew_breaks_the_chain(tmp_path: Path) -> None:
@@ -88,7 +92,7 @@ def test_a_line_that_was_changed_and_sealed_anew_breaks_the_chain(tmp_path: Path
     changed = lines(tmp_path)
     changed[1] = _line(replace(made[1], samples=8))[0]
     assert put(tmp_path, changed).faults == (
-        "line 3 does not follow the one before it: lines were removed or put in there",
+        "line 3 is no sequel of the one before it: lines were removed or put in there",
     )
 
 
@@ -98,7 +102,7 @@ def test_a_removed_line_breaks_the_chain(tmp_path: Path, place: int) -> None:
     changed = lines(tmp_path)
     del changed[place]
     assert put(tmp_path, changed).faults == (
-        f"line {place + 1} does not follow the one before it: lines were removed or put in there",
+        f"line {place + 1} is no sequel of the one before it: lines were removed or put in there",
     )
 
 
@@ -121,7 +125,7 @@ def test_a_torn_last_line_is_told_and_taken_out_by_the_next(tmp_path_factory: py
     left = max(1, len(content[1]) - 1 - cut)
     torn = put(results, [content[0], content[1][:left]])
     assert torn.torn == content[1][:left]
-    assert torn.faults == (f"line 2 was cut short after {left} bytes",)
+    assert torn.faults == (f"line 2 is cut short after {left} bytes",)
     (third,) = append(results, [reading(2)])
     assert read_ledger(results) == Ledger((first, third))
 
@@ -177,7 +181,10 @@ def test_processes_that_are_killed_leave_a_whole_ledger(tmp_path: Path) -> None:
     for round_ in range(4):
         process = fork.Process(target=_append_several, args=(tmp_path, 1000 * round_, 1000))
         process.start()
-        time.sleep(0.15 + 0.03 * round_)
+        end = time.monotonic() + 60
+        while not any((read.seed or 0) // 1000 == round_ for read in read_ledger(tmp_path).reads):
+            assert time.monotonic() < end
+        time.sleep(0.003 * round_)
         assert process.pid is not None
         os.kill(process.pid, signal.SIGKILL)
         process.join()
@@ -186,7 +193,7 @@ def test_processes_that_are_killed_leave_a_whole_ledger(tmp_path: Path) -> None:
     ledger = read_ledger(tmp_path)
     assert not ledger.faults
     seeds = [read.seed or 0 for read in ledger.reads[:-1]]
-    by_round = [[seed for seed in seeds if seed // 1000 == round_] for round_ in range(4)]
+    by_round = [[seed for seed in seeds if seed // 1000 == k] for k in range(4)]
     assert all(part == list(range(1000 * k, 1000 * k + len(part))) and part for k, part in enumerate(by_round))
 
 

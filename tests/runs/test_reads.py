@@ -127,10 +127,10 @@ def test_verify_and_doctor_say_that_the_ledger_was_changed(results, ferbench_cli
     assert finished.exit_code == 1
     told = [line for line in finished.stdout.splitlines() if LEDGER in line]
     assert len(told) == 1
-    assert "was changed after it was written" in told[0]
+    assert "is changed: of another SHA-256" in told[0]
     finished = ferbench_cli("doctor", "--json", "--results", results)
     findings = json.loads(finished.stdout)["findings"]
-    assert any("was changed after it was written" in found["what"] for found in findings)
+    assert any("is changed: of another SHA-256" in found["what"] for found in findings)
 
 
 def test_doctor_adds_what_the_ledger_lacks(results, ferbench_cli):
