@@ -81,9 +81,7 @@ def bought(
     draws = np.random.default_rng(seed)
     chosen = np.stack([draws.permutation(units) < units // 2 for _ in range(halvings)])
     first = chosen if clusters is None else chosen[:, clusters]
-    # Counts up to 2^24 are exact in float32, in whatever order they are summed.
-    halves = np.concatenate([first, ~first]).T.astype(np.float32)
-    scores = _scores(predicted, truth, classes, halves)
+    scores = _scores(predicted, truth, classes, np.ascontiguousarray(first.T, dtype=np.float32))
     gains = {}
     for name, tested in scores.items():
         selected = np.roll(tested, halvings, axis=1).argmax(axis=0)  # by the other half; of equal epochs the first
@@ -94,18 +92,27 @@ def bought(
 
 
 def _scores(
-    predicted: NDArray[np.uint8], truth: NDArray[np.int64], classes: int, halves: NDArray[np.float32]
+    predicted: NDArray[np.uint8], truth: NDArray[np.int64], classes: int, first: NDArray[np.float32]
 ) -> dict[str, NDArray[np.float64]]:
-    """Scores [E, H] of each epoch on each half, whose samples are 1 in a column of ``halves`` [n, H]."""
-    each = np.arange(classes)[:, None]
-    is_of = truth == each
-    support = (is_of.astype(np.float32) @ halves).astype(np.float64)
+    """Scores [E, 2H] of each epoch on each half, whose samples are 1 in a column of ``first`` [n, H], and then on the
+    rest of them."""
+
+    def counted(keys: NDArray[np.int64], kinds: int) -> NDArray[np.float64]:
+        """How many samples of each kind there are in each half, [kinds, 2H]."""
+        order = np.argsort(keys, kind="stable")
+        ordered = keys[order]
+        starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+        counts = np.zeros((kinds, first.shape[1]))
+        # Counts up to 2^24 are exact in float32, in whatever order they are summed.
+        counts[ordered[starts]] = np.add.reduceat(first[order], starts, axis=0)
+        return np.concatenate([counts, np.bincount(keys, minlength=kinds)[:, None] - counts], axis=1)
+
+    support = counted(truth, classes)
     there = support > 0
     made: dict[str, list[NDArray[np.float64]]] = {name: [] for name in SELECTED_BY}
     for epoch in predicted:
-        taken_for = epoch == each
-        both = np.concatenate([taken_for, taken_for & is_of]).astype(np.float32) @ halves
-        taken, hits = both[:classes].astype(np.float64), both[classes:].astype(np.float64)
+        kinds = counted(2 * epoch.astype(np.int64) + (epoch == truth), 2 * classes)
+        hits, taken = kinds[1::2], kinds[::2] + kinds[1::2]
         either = taken + support
         f1 = np.divide(2 * hits, either, out=np.zeros_like(hits), where=either > 0)
         recall = np.divide(hits, support, out=np.zeros_like(hits), where=there)
