@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ferbench.api.results import Run
     from ferbench.audit.counts import ZeroDivision
     from ferbench.audit.findings import Findings
-    from ferbench.audit.mislabelled import Doubts, Suspect
+    from ferbench.audit.mislabelled import Doubts
     from ferbench.audit.printed import Rounding
     from ferbench.audit.problem import MacroF1
     from ferbench.audit.score_table import Unit
@@ -209,6 +209,19 @@ class DataAudit:
 
         write_exclusions(Path(path), self.exclusions(kinds))
 
+    def write_pairs(self, path: str | PathLike[str]) -> None:
+        """Write the pairs of near copies side by side, as a page of HTML with the pictures in it.
+
+        Raises:
+            UserError: near copies were not looked for, or the file cannot be written.
+        """
+        from ferbench.audit.pairs_page import page
+        from ferbench.output import write_output
+
+        if self.findings.pairs is None:
+            raise UserError("near copies were not looked for", "audit with near=True")
+        write_output(Path(path), page(self.pack, self.findings).encode())
+
     def document(self) -> dict[str, Any]:
         """As plain values: what ``ferbench audit data --json`` prints."""
         from ferbench.audit.data_words import document
@@ -245,7 +258,7 @@ class DataAudit:
 
     @cached_property
     def _doubted(self) -> list[int]:
-        """Rows whose label a run doubts, the surest first."""
+        """Rows whose label a run doubts, the least probable label first."""
         if self.doubts is None:
             return []
         places = {str(sample): place for place, sample in enumerate(self.pack.ids.tolist())}
@@ -259,7 +272,7 @@ def audit_data(
     *,
     settings: Mapping[str, Any] | None = None,
     near: bool = True,
-    run: Run | str | None = None,
+    runs: Run | str | Sequence[Run | str] = (),
     skip_faulty: bool = False,
     results: str | PathLike[str] = "results",
     cache: str | PathLike[str] | None = None,
@@ -274,7 +287,8 @@ def audit_data(
         settings: options of the dataset (``dataset.NAME``); ``data.protocol``, which says what is train and test; and
             ``data.exclude``, a list of samples that are left aside.
         near: look for near copies too.
-        run: a finished run, whose disagreements with labels are listed too.
+        runs: finished runs, such as those of folds, whose disagreements with labels are listed too; of several that
+            predict a sample, the mean of the probabilities counts.
         skip_faulty: leave faulty samples out.
         results: where a run that is named is looked for.
         cache: where packed datasets are kept; None: the user's cache.
@@ -300,10 +314,11 @@ def audit_data(
     ids = pack.ids
     if asked.exclude is not None:
         ids = ids[~excluded_rows(asked.exclude, ids, pack.dataset)]
-    return DataAudit(pack, findings, None if run is None else _doubts(Path(results), run, pack.dataset, ids))
+    named = list(runs) if isinstance(runs, (list, tuple)) else [runs]
+    return DataAudit(pack, findings, _doubts(Path(results), named, pack.dataset, ids) if named else None)
 
 
-def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> list[str]:
+def check_kinds(kinds: Sequence[str], *, near: bool, run: Any) -> list[str]:
     """Kinds of samples to leave out, if there are such.
 
     Raises:
@@ -316,39 +331,55 @@ def check_kinds(kinds: Sequence[str], *, near: bool, run: Run | str | None) -> l
         if kind not in KINDS:
             hint = did_you_mean(kind, KINDS) or f"choose among: {', '.join(KINDS)}"
             raise UserError(f"--exclude: there is no kind '{kind}'", hint)
-    if "mislabelled" in kinds and run is None:
+    if "mislabelled" in kinds and not run:
         raise UserError("--exclude mislabelled needs a model's predictions", "name a finished run with --run")
     if not near and any(kind.startswith("near-") for kind in kinds):
         raise UserError("--exclude names near copies, which --no-near does not look for", "leave --no-near out")
     return list(kinds)
 
 
-def _doubts(results: Path, named: Run | str, dataset: str, ids: NDArray[np.str_]) -> Doubts:
-    """What a run says of the labels of samples that it was not trained on."""
+def _doubts(results: Path, named: Sequence[Any], dataset: str, ids: NDArray[np.str_]) -> Doubts:
+    """What runs say of the labels of samples that they were not trained on: the mean of those that predict a sample."""
     import numpy as np
 
     from ferbench.api.results import Run, load_run
     from ferbench.audit.mislabelled import Doubts, suspects
 
-    run = named if isinstance(named, Run) else load_run(named, results)
-    title = str(run.name or run.id) if isinstance(named, Run) else named
-    suspected: dict[str, tuple[Suspect, str, str]] = {}
-    right: dict[str, bool] = {}
-    for key in run.record.evaluations:
-        evaluation = run.directory.load_evaluation(key)
-        predictions = run.directory.predictions(key)
-        if evaluation is None or evaluation.split in ("train", "all"):
-            continue
-        if evaluation.seen is not None and evaluation.seen.contaminated:
-            continue
-        names = evaluation.class_names
-        here = np.isin(predictions.ids, ids)
-        is_right = predictions.predicted == predictions.truth
-        right |= dict(zip(predictions.ids[here].tolist(), is_right[here].tolist(), strict=True))
-        for suspect in suspects(predictions.ids, predictions.truth, predictions.probabilities):
-            suspected.setdefault(suspect.id, (suspect, names[suspect.label], names[suspect.predicted]))
-    if not right:
-        raise UserError(f"run '{title}' has no predictions for samples of '{dataset}'", "name a run on this dataset")
-    kept = [entry for entry in suspected.values() if entry[0].id in right]
-    surest = sorted(kept, key=lambda entry: entry[0].of_label - entry[0].probability)
-    return Doubts(title, tuple(surest), len(right), sum(right.values()))
+    titles: list[str] = []
+    classes: tuple[str, ...] | None = None
+    said: dict[str, tuple[int, list[NDArray[np.float32]]]] = {}
+    for each in named:
+        run = each if isinstance(each, Run) else load_run(each, results)
+        titles.append(str(run.name or run.id) if isinstance(each, Run) else each)
+        useful = False
+        for key in run.record.evaluations:
+            evaluation = run.directory.load_evaluation(key)
+            if evaluation is None or evaluation.split in ("train", "all"):
+                continue
+            if evaluation.seen is not None and evaluation.seen.contaminated:
+                continue
+            predictions = run.directory.predictions(key)
+            here = np.flatnonzero(np.isin(predictions.ids, ids))
+            if not len(here):
+                continue
+            classes = classes or tuple(evaluation.class_names)
+            if tuple(evaluation.class_names) != classes:
+                raise UserError(
+                    f"run '{titles[-1]}' has other classes than '{titles[0]}': {', '.join(evaluation.class_names)}",
+                    "name runs with the same classes",
+                )
+            useful = True
+            for row in here.tolist():
+                entry = said.setdefault(str(predictions.ids[row]), (int(predictions.truth[row]), []))
+                entry[1].append(predictions.probabilities[row])
+        if not useful:
+            raise UserError(
+                f"run '{titles[-1]}' has no predictions for samples of '{dataset}'", "name a run on this dataset"
+            )
+    assert classes is not None
+    truth = np.array([label for label, _ in said.values()], dtype=np.int64)
+    means = np.stack([np.mean(several, axis=0) for _, several in said.values()])
+    found = tuple(
+        (one, classes[one.label], classes[one.predicted]) for one in suspects(np.array([*said]), truth, means)
+    )
+    return Doubts(", ".join(titles), found, len(said), int((means.argmax(axis=1) == truth).sum()))

@@ -54,12 +54,12 @@ def lines(pack: Pack, findings: Findings, doubts: Doubts | None) -> Iterator[str
         suspects = doubts.suspects
         yield ""
         yield (
-            f"likely mislabelled by run {doubts.run}: {len(suspects):,} of the {doubts.judged:,} samples that it was "
-            f"not trained on; its accuracy there is {100 * doubts.right / doubts.judged:.1f} %"
+            f"likely mislabelled by {doubts.run}: {len(suspects):,} of the {doubts.judged:,} samples not "
+            f"trained on; accuracy there is {100 * doubts.right / doubts.judged:.1f} %"
         )
         pairs = Counter((label, predicted) for _, label, predicted in suspects)
         often = [f"{label} as {predicted} {count:,}" for (label, predicted), count in pairs.most_common(_PAIRS)]
-        yield from [one_line(f"most often: {', '.join(often)}"), "the surest:"] if often else ()
+        yield from [one_line(f"most often: {', '.join(often)}"), "the least probable labels:"] if often else ()
         for suspect, label, predicted in suspects[:_SHOWN]:
             text = f"labelled {label} ({suspect.of_label:.2f}), predicted {predicted} ({suspect.probability:.2f})"
             yield one_line(f"{suspect.id}: {text}")
@@ -77,6 +77,14 @@ def _by_role(findings: Findings) -> str:
 
 def _copies(title: str, copies: Copies) -> Iterator[str]:
     yield f"{title}: {len(copies.groups):,} groups, {copies.images:,} images in them"
+    if (alike := copies.alike) is not None:
+        frames = f"{alike.within_clip:,} within a clip, as expected, "
+        yield (
+            f"  groups by whom they show: {frames}{alike.of_person:,} of one person, {alike.across:,} across persons"
+            if alike.persons
+            else f"  groups by clip: {frames}{alike.across:,} across clips"
+        )
+        yield f"  what follows but leaks is of the {alike.across:,}"
     yield f"  groups spanning splits: {copies.spanning:,}"
     yield f"  groups with conflicting labels: {copies.conflicting:,}"
     yield f"  test images with a twin in train: {len(copies.leaked_test):,}"
@@ -101,6 +109,7 @@ def document(pack: Pack, findings: Findings, doubts: Doubts | None) -> dict[str,
             "conflicting": copies.conflicting,
             "test_with_twin_in_train": len(copies.leaked_test),
             "within": [asdict(role) for role in copies.within],
+            "alike": None if copies.alike is None else asdict(copies.alike),
             "members": [ids(group) for group in copies.groups],
         }
 

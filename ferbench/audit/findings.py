@@ -48,8 +48,28 @@ class Within:
 
 
 @dataclass(frozen=True)
+class Alike:
+    """Groups of images that look alike, by what is known of whom they show.
+
+    Attributes:
+        within_clip: groups of frames of one clip.
+        of_person: groups of pictures of one person, of several clips or of none.
+        across: the others.
+        persons: it is known of some image whom it shows; else only clips are.
+    """
+
+    within_clip: int
+    of_person: int
+    across: int
+    persons: bool
+
+
+@dataclass(frozen=True)
 class Copies:
     """Groups of images that are the same, or nearly.
+
+    Frames of one clip and pictures of one person look alike without being copies: where that is known of near copies,
+    such groups are in ``groups``, ``spanning`` and ``leaked``, and in nothing else.
 
     Attributes:
         groups: the rows of each group of two or more, in the order of their first row.
@@ -60,6 +80,7 @@ class Copies:
         conflicts: all rows of groups with several labels.
         further: rows of each role after the first of their group in that role.
         within: copies within each role, as if there were no other.
+        alike: how many of the groups are of one clip or person; None: not known, or not asked.
     """
 
     groups: tuple[Rows, ...]
@@ -70,6 +91,7 @@ class Copies:
     conflicts: Rows
     further: Rows
     within: tuple[Within, ...] = ()
+    alike: Alike | None = None
 
     @property
     def images(self) -> int:
@@ -151,7 +173,7 @@ def examine(
     constant = duplicates.constant_images(pack.images)
     constant = constant[role[constant] >= 0]
     pairs = _near_pairs(pack, groups, constant) if near else None
-    looked_for = None if pairs is None else _copies(_near_groups(groups, pairs), role, labels, roles)
+    looked_for = None if pairs is None else _copies(_near_groups(groups, pairs), role, labels, roles, pack)
     counts = np.stack([np.bincount(labels[role == k], minlength=len(pack.class_names)) for k in range(len(roles))])
     tiny = tuple(
         (roles[k], name, int(counts[k, c]))
@@ -209,13 +231,16 @@ def _near_groups(exact: Rows, pairs: Pairs) -> Rows:
     return duplicates.joined(int(exact.max(initial=-1)) + 1, ends)[exact]
 
 
-def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Copies:
+def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str], known: Pack | None = None) -> Copies:
+    """``known`` says of which clip and person images are."""
     import pandas as pd
 
     every = pd.DataFrame({"row": np.arange(len(role)), "group": groups, "role": role, "label": labels})
     several = _in_groups(every[every["role"] >= 0])
     of_group = several.groupby("group", sort=False)
-    conflicting = of_group["label"].nunique() > 1
+    alike, same = (None, set()) if known is None else _alike(several, known)
+    copied = several[~several["group"].isin(same)]
+    conflicting = copied.groupby("group", sort=False)["label"].nunique() > 1
     train = several["role"] == roles.index("train")
     leaked = several[several["group"].isin(several["group"][train]) & ~train]
     tested = leaked["role"] == (roles.index("test") if "test" in roles else -2)
@@ -225,10 +250,29 @@ def _copies(groups: Rows, role: Rows, labels: Rows, roles: Sequence[str]) -> Cop
         conflicting=int(conflicting.sum()),
         leaked=leaked["row"].to_numpy(),
         leaked_test=leaked["row"][tested].to_numpy(),
-        conflicts=several["row"][several["group"].isin(conflicting.index[conflicting])].to_numpy(),
-        further=several["row"][several.duplicated(["group", "role"])].to_numpy(),
-        within=tuple(_within(several[several["role"] == number], name) for number, name in enumerate(roles)),
+        conflicts=copied["row"][copied["group"].isin(conflicting.index[conflicting])].to_numpy(),
+        further=copied["row"][copied.duplicated(["group", "role"])].to_numpy(),
+        within=tuple(_within(copied[copied["role"] == number], name) for number, name in enumerate(roles)),
+        alike=alike,
     )
+
+
+def _alike(several: pd.DataFrame, pack: Pack) -> tuple[Alike | None, set[int]]:
+    """What groups are by clip and person, and the numbers of those that are of one."""
+    rows = several["row"].to_numpy()
+    facts = pack.facts(rows)
+    of_one: dict[str, set[int]] = {}
+    for name in ("clip", "subject"):
+        if name not in facts:
+            continue
+        values = several.assign(value=facts[name]).groupby("group")["value"]
+        of_one[name] = set(values.nunique().index[(values.nunique() == 1) & (values.min() != "")].tolist())
+    if not of_one:
+        return None, set()
+    clips, persons = of_one.get("clip", set()), of_one.get("subject", set())
+    same = clips | persons
+    count = several["group"].nunique() - len(same)
+    return Alike(len(clips), len(persons - clips), count, "subject" in of_one), same
 
 
 def _within(images: pd.DataFrame, role: str) -> Within:

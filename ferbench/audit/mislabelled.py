@@ -1,4 +1,4 @@
-"""Samples whose label a trained model confidently disagrees with."""
+"""Samples whose label trained models confidently disagree with."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class Doubts:
     """What a run doubts of a dataset's labels.
 
     Attributes:
-        run: as it was named.
-        suspects: each with the names of its label and of the predicted class, the surest first.
+        run: as it was named, or several joined with commas.
+        suspects: each with the names of its label and of the predicted class, the least probable label first.
         judged: samples that the run was not trained on.
         right: those of them whose label it predicts.
     """
@@ -45,11 +45,12 @@ class Doubts:
 
 
 def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDArray[np.float32]) -> list[Suspect]:
-    """The samples that confident learning counts as mislabelled, the surest first.
+    """The samples that confident learning counts as mislabelled, those with the least probable label first.
 
     A model is confident of a class when its probability is at least the mean probability of that class over the samples
-    that have that label (Northcutt, Jiang and Chuang, "Confident Learning", 2021). Only predictions for samples that
-    the model was not trained on mean anything.
+    that have that label. The order is that of self-confidence, the probability of the label, which finds wrong labels
+    earlier than the margin to the predicted class where models are weak. Both are of Northcutt, Jiang and Chuang,
+    "Confident Learning", 2021. Only predictions for samples that the model was not trained on mean anything.
 
     Args:
         ids: str[n].
@@ -62,7 +63,6 @@ def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDA
     predicted = confident.argmax(axis=1)
     rows = np.arange(len(truth))
     doubted = np.flatnonzero((confident[rows, predicted] >= 0) & (predicted != truth))
-    margin = probabilities[doubted, predicted[doubted]] - probabilities[doubted, truth[doubted]]
     return [
         Suspect(
             str(ids[row]),
@@ -71,5 +71,5 @@ def suspects(ids: NDArray[np.str_], truth: NDArray[np.int64], probabilities: NDA
             float(probabilities[row, predicted[row]]),
             float(probabilities[row, truth[row]]),
         )
-        for row in doubted[np.argsort(-margin, kind="stable")]
+        for row in doubted[np.argsort(probabilities[doubted, truth[doubted]], kind="stable")]
     ]

@@ -12,6 +12,7 @@ from ferbench.cli.completion import ComponentType, RunType, plugin_option
 from ferbench.cli.json_output import echo_json
 from ferbench.cli.places import OutputType, PathType, cache_option, results_option
 from ferbench.cli.recipe_options import sets_option
+from ferbench.errors import UserError
 
 
 @click.group()
@@ -24,7 +25,14 @@ def audit() -> None:
 @click.option("--data", type=click.Path(), multiple=True, metavar="[NAME=]DIR", help="Where the dataset's files are.")
 @sets_option("Set an option of the dataset; data.protocol, which says what is train and what is test; or data.exclude.")
 @click.option("--near/--no-near", default=True, show_default=True, help="Look for near copies too.")
-@click.option("--run", type=RunType(), metavar="RUN", help="List samples that this finished run disagrees with.")
+@click.option(
+    "--run",
+    type=RunType(),
+    multiple=True,
+    metavar="RUN",
+    help="List samples that this finished run, or the mean of several, disagrees with.",
+)
+@click.option("--show-pairs", type=OutputType(), help="Write a page (HTML) with near copies side by side.")
 @click.option("--write-exclusions", type=OutputType(), help="List samples to leave out; - is standard output.")
 @click.option(
     "--exclude",
@@ -43,7 +51,8 @@ def audit_data(
     data: Sequence[str],
     sets: Sequence[str],
     near: bool,
-    run: str | None,
+    run: Sequence[str],
+    show_pairs: Path | None,
     write_exclusions: Path | None,
     exclude: str,
     skip_faulty: bool,
@@ -66,18 +75,22 @@ def audit_data(
     from ferbench.plugin.discovery import load_registry
 
     kinds = check_kinds([kind.strip() for kind in exclude.split(",") if kind.strip()], near=near, run=run)
+    if show_pairs is not None and not near:
+        raise UserError("--show-pairs shows near copies, which --no-near does not look for", "leave --no-near out")
     done = audited(
         dataset,
         data,
         settings=assignments(sets),
         near=near,
-        run=run,
+        runs=run,
         skip_faulty=skip_faulty,
         results=results,
         preparer=preparer(load_registry(plugin), results, cache, quiet=as_json),
     )
     if write_exclusions is not None:
         done.write_exclusions(write_exclusions, kinds)
+    if show_pairs is not None:
+        done.write_pairs(show_pairs)
     if as_json:
         echo_json(done.document())
         return

@@ -12,8 +12,10 @@ from ferbench import UserError
 from ferbench.audit.findings import examine
 from ferbench.audit.mislabelled import suspects
 from ferbench.data.exclusions import write_exclusions
+from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.splits import SplitRequest, cut
 from ferbench.plugin.specs import Protocol
+from ferbench_builtin.datasets.synthetic_faces import synthetic_faces
 
 PROTOCOL = Protocol("plain", train=("train",), test=("test",))
 
@@ -87,6 +89,45 @@ def test_near_copies_are_searched_among_images_that_differ():
     assert 14 in found.rows("near-leak")
     assert found.exact.groups == ()
     assert found.rows("constant").tolist() == [5]
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    """Four people in train and four in test, each in two clips of three frames with unlike expressions."""
+    made = synthetic_faces(None, size=48, train=8, test=8, frames=3, images_per_subject=2, balance="uniform")
+    return pack_dataset(made, name="synthetic-faces", cache=tmp_path_factory.mktemp("cache"))
+
+
+def test_frames_of_a_clip_and_pictures_of_a_person_are_no_copies(filmed):
+    found = examine(filmed, [PROTOCOL], None).near
+    assert found.alike.within_clip + found.alike.of_person >= 8
+    assert found.alike.across == found.conflicting == found.spanning == 0
+    assert [len(rows) for rows in (found.conflicts, found.further, found.leaked)] == [0, 0, 0]
+    assert len(found.groups) == found.alike.within_clip + found.alike.of_person
+
+
+@pytest.mark.parametrize(("other", "spanning"), [(7, 0), (24, 1)])
+def test_a_frame_that_another_person_has_too_is_a_finding(filmed, other, spanning):
+    images = np.array(filmed.images[:])
+    images[other] = images[0, :, :, ::-1]
+    found = examine(replace(filmed, images=images), [PROTOCOL], None).near
+    assert (found.alike.across, found.spanning) == (1, spanning)
+    assert found.conflicting == (filmed.labels[other] != filmed.labels[0])
+    assert {0, other} <= set(next(group for group in found.groups if 0 in group).tolist())
+
+
+def test_a_clip_that_is_in_two_parts_leaks_and_nothing_else(filmed):
+    part = filmed.part.copy()
+    part[2] = filmed.parts.index("test")
+    found = examine(replace(filmed, part=part), [PROTOCOL], None).near
+    assert found.leaked.tolist() == [2]
+    assert len(found.conflicts) == len(found.further) == 0
+
+
+def test_a_dataset_that_knows_only_clips_says_so(filmed):
+    found = examine(replace(filmed, subject=None), [PROTOCOL], None).near
+    assert not found.alike.persons
+    assert examine(replace(filmed, subject=None, clip=None), [PROTOCOL], None).near.alike is None
 
 
 def test_a_protocol_whose_parts_are_missing_is_passed_over():

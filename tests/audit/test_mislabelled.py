@@ -34,3 +34,11 @@ def test_the_class_is_the_most_probable_of_those_that_the_model_is_confident_of(
 def test_a_class_without_samples_is_never_suspected_and_agreement_is_none():
     truth = np.zeros(4, dtype=np.int64)
     assert suspects(IDS[:4], truth, np.tile(np.float32([0.2, 0.8]), (4, 1))) == []
+
+
+def test_the_least_probable_label_comes_first_though_another_class_is_surer():
+    """By the margin to the predicted class the second one would stand first: 0.65 against 0.45."""
+    truth = np.array([0, 0, 1, 1, 2, 2, 0, 0])
+    sure, torn = [0.9, 0.05, 0.05], [0.1, 0.45, 0.45]
+    probabilities = np.array([sure, sure, *[torn] * 4, [0.05, 0.5, 0.45], [0.15, 0.8, 0.05]], dtype=np.float32)
+    assert [one.id for one in suspects(np.array(list("abcdefgh")), truth, probabilities)][:2] == ["g", "h"]

@@ -15,6 +15,12 @@ def test_a_dataset_is_audited_and_what_to_leave_out_is_written(ferbench_cli, tmp
     assert (tmp_path / "x.csv").read_text().splitlines()[0] == "id,reason"
 
 
+def test_near_copies_are_shown_side_by_side_on_request(ferbench_cli, tmp_path):
+    done = ferbench_cli("audit", "data", "synthetic-faces", *SMALL, "--show-pairs", "pairs.html")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "pairs.html").read_text().startswith("<!doctype html>")
+
+
 def test_json_has_every_finding(ferbench_cli):
     document = json.loads(ferbench_cli("audit", "data", "synthetic-faces", *SMALL, "--json").stdout)
     assert document["images"] == 91
@@ -27,6 +33,7 @@ def test_options_that_make_no_sense_are_errors(ferbench_cli):
         (("--exclude", "leek"), "did you mean 'leak'?"),
         (("--exclude", "mislabelled"), "name a finished run with --run"),
         (("--no-near", "--exclude", "near-leak"), "leave --no-near out"),
+        (("--no-near", "--show-pairs", "x.html"), "leave --no-near out"),
         (("--set", "training.epochs=3"), "has no say in an audit"),
     ):
         done = ferbench_cli("audit", "data", "synthetic-faces", *SMALL, *options)
