@@ -131,8 +131,11 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             from ferbench.cli.plugin_commands import offered
+            from ferbench.plugin.ours import to_install
             from ferbench.wording import did_you_mean, one_line
 
+            if (install := to_install("command", args[0])) is not None:
+                raise UserError(f"the command '{args[0]}' is not installed", install)
             names = [*COMMANDS, *offered()]
             hint = did_you_mean(args[0], names).strip() or f"commands: {', '.join(names)}"
             ctx.fail(f"no such command '{one_line(args[0])}'; {hint}")

@@ -13,6 +13,7 @@ import click
 
 from ferbench.api.conduct import Outcome, Progress, RunFailed
 from ferbench.cli.devices import shared_batch
+from ferbench.cli.streams import is_live_terminal
 from ferbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class GridProgress(Progress):
             click.echo(shared_batch(plan), err=True)
         title, training = self.title(number, combination), plan.resolved.recipe.training
         epochs, select = training.epochs, training.select
-        live = sys.stderr.isatty() and not self.quiet and epochs
+        live = is_live_terminal() and not self.quiet and epochs
         with (
             LiveProgress(title, epochs, select)
             if live
@@ -93,7 +94,7 @@ class SeveralProgress(GridProgress):
     def __enter__(self) -> Self:
         from ferbench.cli.progress import LiveRuns
 
-        if sys.stderr.isatty() and not self.quiet:
+        if is_live_terminal() and not self.quiet:
             self._live = LiveRuns(self.count)
         return self
 

@@ -214,7 +214,10 @@ def _print_lines(board: Board, sort: str | None, ranked_by: str) -> None:
         last = ("sampler", "loss")
         spare += [key for key in reversed(keys) if "." in key]
         spare += [key for key in reversed(SHARED) if key not in last]
-        spare += [*reversed(without), "accuracy", "macro_f1", "name", "p", "gap", *last]
+        # Of name and model the one goes that tells fewer rows apart.
+        named = {key: len({row[keys.index(key)] for row in table.rows}) for key in ("name", "model") if key in keys}
+        second = [min(named, key=lambda key: named[key])] if len(named) > 1 else []
+        spare += [*reversed(without), "p", "gap", *second, "accuracy", "macro_f1", *last]
         spare = [key for key in spare if key not in (sort, ranked_by, f"{ranked_by}_without")]
         own = [note for note in table.notes if any(note not in other.notes for other in tables)]
         head = [one_line(table.caption), *map(one_line, table.above)]

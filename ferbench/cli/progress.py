@@ -23,6 +23,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ferbench.cli.streams import is_live_terminal
 from ferbench.records.epoch import Epoch, selecting
 from ferbench.tables.table import duration
 from ferbench.training.observer import Observer
@@ -276,7 +277,7 @@ class PackingProgress:
             TextColumn("{task.completed:,.0f} images"),
             console=console,
             transient=True,
-            disable=quiet or not console.is_terminal,
+            disable=quiet or not (console.is_terminal and is_live_terminal()),
         )
         self._task = self._progress.add_task(f"packing {dataset}", total=None)
         self._seen = 0
@@ -328,6 +329,8 @@ def counting(noun: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """
     console = Console(stderr=True)
     columns = (TextColumn(noun), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, transient=True, disable=not (console.is_terminal and is_live_terminal())
+    ) as progress:
         task = progress.add_task(noun, total=total)
         yield lambda seen: progress.update(task, completed=seen)

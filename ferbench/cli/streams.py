@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
 import unicodedata
 
@@ -33,6 +34,12 @@ def prepare_streams() -> None:
             change(encoding="utf-8", errors=_NAME)
         elif (encoding, stream.errors) != ("utf-8", "surrogateescape"):  # which loses nothing
             change(errors=_NAME)
+
+
+def is_live_terminal() -> bool:
+    """Whether stderr is a terminal in which lines can be drawn over: pipes, files and dumb terminals are none, nor is
+    the output of a notebook's cell, which seems to be a terminal and does not move its cursor up."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and "JPY_PARENT_PID" not in os.environ
 
 
 def note_lost() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from ferbench.cli.recipe_options import (
     start_option,
     take_short_forms,
 )
+from ferbench.cli.streams import is_live_terminal
 from ferbench.cli.studies import report, status, storage_option, write_page
 from ferbench.display import keep_working
 from ferbench.errors import UserError
@@ -226,7 +226,7 @@ def search(
 
     keep_working()
     try:
-        live = sys.stderr.isatty() and not silent
+        live = is_live_terminal() and not silent
         kind = LiveTrials if live else partial(TrialProgress, quiet=silent)
         outcome = session.conduct(kind(session.objectives, session.settings.workers), finish=final)
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from functools import cached_property
 from ferbench.errors import UserError
 from ferbench.kinds import BY_NAME
 from ferbench.plugin.component import Component, PluginRecord
+from ferbench.plugin.ours import ELSEWHERE, to_install
 from ferbench.wording import did_you_mean, one_line
 
 
@@ -104,6 +105,12 @@ class Registry:
                     f"{did_you_mean(owner, owners)}distributions: {', '.join(owners) or 'none'}",
                 )
             known = owned
+        if (
+            (install := to_install(kind, bare)) is not None
+            and owner in ("", ELSEWHERE.get((kind or "", bare)))
+            and not self.excluded
+        ):
+            return UserError(f"{what} is not installed", install)
         names = list(dict.fromkeys(component.name for component in known))
         remedy = f"{did_you_mean(bare, names)}choices: {', '.join(names) or 'none'}"
         elsewhere = [component.kind for component in self.components() if component.name == bare]

@@ -108,7 +108,13 @@ class Board:
         ranked = [key for key in overall if people and (key in RANKED_BY or self._measured[key] in ranked_by)]
         others = [key for key in overall if key not in ranked]
         runs = [] if self.single else ["runs"]
+        if people:
+            standing = [key for key in standing if any(self._is_there(key, group) for group in groups)]
         return [*first, *named, *ranked, *standing, *others, *without, *classes, *varied, *costs, *last, *runs]
+
+    def _is_there(self, key: str, group: Group) -> bool:
+        """Whether any row of a group has something in a column."""
+        return any(cell is not None for cell in self.columns[key].of(group))
 
     def chosen(self, text: str) -> list[str]:
         """Keys from ``a,b,c``, or of all columns from ``all``. A class may have commas in its name.

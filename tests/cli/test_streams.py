@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -12,6 +13,7 @@ import pytest
 from made_runs import make_run
 from record_files import read_record, write_record
 
+from ferbench.cli import streams
 from ferbench.runs.directory import RunDirectory
 from ferbench.storage import json_bytes
 
@@ -97,3 +99,24 @@ def test_closed_streams_hide_no_mistake(results):
     done = subprocess.run(["sh", "-c", command], cwd=results, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: there is no run 'nobody'")
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environment", "live"),
+    [
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"JPY_PARENT_PID": "7"}, False),
+    ],
+    ids=["terminal", "pipe", "dumb", "notebook"],
+)
+def test_lines_are_drawn_over_in_terminals_alone(monkeypatch, terminal, environment, live):
+    monkeypatch.delenv("JPY_PARENT_PID", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    screen = io.StringIO()
+    screen.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", screen)
+    assert streams.is_live_terminal() is live

@@ -218,6 +218,22 @@ def test_a_narrow_terminal_keeps_the_components_that_tell_rows_apart(ferbench_cl
     assert "The same in all rows: augmentation standard, optimizer adam, schedule constant." in lines
 
 
+def test_80_columns_have_rank_model_seeds_accuracy_and_macro_f1(ferbench_cli, tmp_path, monkeypatch):
+    for model in ("linear", "cnn4"):
+        for seed in (0, 1):
+            make_run(tmp_path, model=model, seed=seed, n=70)
+    monkeypatch.setattr("ferbench.cli.tables.terminal_width", lambda: 80)
+    header = ferbench_cli("leaderboard", "--results", tmp_path).stdout.splitlines()[1].split()
+    assert {"rank", "model", "seeds", "accuracy", "macro-F1"} <= {*header}
+
+
+def test_columns_that_no_row_has_are_not_shown(ferbench_cli, tmp_path):
+    make_run(tmp_path, n=70)
+    header = ferbench_cli("leaderboard", "--results", tmp_path).stdout.splitlines()[1]
+    assert "to leader" not in header
+    assert "adjusted p" not in header
+
+
 def test_two_seeds_of_real_runs_are_one_row(ferbench_cli, tmp_path):
     small = ["--set", "dataset.size=24", "--set", "dataset.train=70", "--set", "dataset.test=35"]
     small += ["--set", "training.epochs=1", "--model", "linear", "--cache", tmp_path / "cache"]
