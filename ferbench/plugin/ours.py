@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-#: Distributions by kind and name of what each offers; tests hold it against their plugins.
+#: Distributions by kind and name of what each offers; tests hold each against the plugins.
 ELSEWHERE = {
     ("tracker", "mlflow"): "ferbench-mlflow",
     ("tracker", "tensorboard"): "ferbench-tensorboard",
     ("command", "submit"): "ferbench-submitit",
     ("model", "hf-image-classifier"): "ferbench-transformers",
     ("dataset", "hf-dataset"): "ferbench-transformers",
+    ("model", "fer"): "ferbench-foreign",
+    ("model", "onnx"): "ferbench-foreign",
+    ("model", "face-api"): "ferbench-foreign",
 }
 
 

@@ -15,12 +15,12 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 KINDS = {"TrackerSpec": "tracker", "ModelSpec": "model", "DatasetSpec": "dataset", "CommandSpec": "command"}
 
 
-def test_the_list_is_what_their_plugins_offer():
+def test_the_plugins_offer_what_the_list_says():
     found = {}
     for path in PLUGINS.glob("ferbench-*/*/plugin.py"):
         for spec, name in re.findall(r"ferbench\.(\w+Spec)\(\s*\"([^\"]+)\"", path.read_text()):
             found[KINDS[spec], name] = path.parents[1].name
-    assert found == ELSEWHERE
+    assert ELSEWHERE.items() <= found.items()
 
 
 @pytest.mark.parametrize(("kind", "name"), ELSEWHERE)
