@@ -44,9 +44,10 @@ class RunFailed(Exception):
 
 def forewarnings(plan: Plan) -> list[str]:
     """What a user should know before a run is trained, a line each."""
-    from ferbench.experiment.plan import single_update
+    from ferbench.experiment.plan import lone_samples, single_update
 
-    return [line for line in (single_update(plan), _slow_precision(plan)) if line is not None]
+    several = (single_update(plan), lone_samples(plan), _slow_precision(plan))
+    return [line for line in several if line is not None]
 
 
 def _slow_precision(plan: Plan) -> str | None:

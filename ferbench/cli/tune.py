@@ -268,6 +268,8 @@ def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
     from ferbench.api.conduct import forewarnings
     from ferbench.cli.naming import warn_of_digits
     from ferbench.experiment.plan import single_update
+    from ferbench.tuning.session import DEFAULT_TRIALS
+    from ferbench.tuning.space_warnings import few_trials, without_effect
 
     warn_of_digits(session.label, "study")
     if name is not None and name != session.label:
@@ -284,10 +286,15 @@ def _warn(session: Session, name: str | None, *, quiet: bool) -> None:
             f"for that with the best {others[0]}: --set training.select={others[0]}",
             err=True,
         )
-    searched = {dimension.key for dimension in session.space.dimensions}
+    searched = {dimension.key: None for dimension in session.space.dimensions}
+    trials = session.settings.trials or DEFAULT_TRIALS
+    channels = int(session.base.pack.images.shape[1])
+    for line in (few_trials([*searched], trials, session.settings.algorithm), without_effect([*searched], channels)):
+        if line is not None:
+            click.echo(line, err=True)
     about_batches = single_update(session.base)
     for warning in forewarnings(session.base):
-        if warning != about_batches or not {"training.batch_size", "training.accumulate"} & searched:
+        if warning != about_batches or not {"training.batch_size", "training.accumulate"} & searched.keys():
             click.echo(warning, err=True)
 
 

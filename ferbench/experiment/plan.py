@@ -338,6 +338,18 @@ def single_update(plan: Plan) -> str | None:
     )
 
 
+def lone_samples(plan: Plan) -> str | None:
+    """A warning of classes with no more than one training sample; None: there is none."""
+    counts = plan.split.counts(plan.split.train)
+    few = [f"{name} ({n})" for name, n in counts.items() if n < 2]
+    if not few or not plan.resolved.recipe.training.epochs:
+        return None
+    return (
+        f"warning: there is no more than one training sample of {', '.join(few)}: nothing can be learnt of it, and "
+        "macro-F1 counts it like any other class; get more images, or leave it out with data.classes"
+    )
+
+
 def dataset_key(resolved: ResolvedRecipe) -> str:
     """Two recipes with one key read the same pack."""
     chosen = resolved.components["dataset"]
