@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ from ferbench.kinds import SECTIONS
 from ferbench.training.torchrun import asked_devices
 
 if TYPE_CHECKING:
+    from ferbench.experiment.plan import Plan
     from ferbench.experiment.prepare import Combination, Preparer
 
 
@@ -68,6 +70,12 @@ class FoldsType(click.ParamType):
     "the rest. As training.test_folds=K does: data.test_fold = 1/K … K/K.",
 )
 @short_forms("Repeat it, or the two below, to make a grid.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="M",
+    help="Time a few batches, and set training.epochs, alike for all runs, so that they end within M minutes here.",
+)
 @set_option
 @click.option(
     "--grid", "axes", type=SettingType(), multiple=True, metavar="KEY=V1,V2", help="Try several values of a field."
@@ -103,6 +111,7 @@ def run(
     plugin: Sequence[str],
     devices: int | None,
     workers: int,
+    minutes: float | None,
     **asked: Any,
 ) -> None:
     """Train a combination of plugins and test it once.
@@ -117,12 +126,15 @@ def run(
     ferbench run --from my-run@best --sampler adaptive --set training.epochs=5
     ferbench run RECIPE.toml --seed 0 --seed 1 --seed 2 --seed 3 --workers 2
     ferbench run RECIPE.toml --devices 2
+    ferbench run RECIPE.toml --minutes 30
     """
     devices = asked_devices(devices)
     from ferbench.experiment.prepare import plan_all
     from ferbench.plugin.discovery import load_registry
 
     prepares = preparer(load_registry(plugin), results, cache, quiet=quiet or as_json)
+    if minutes is not None:
+        asked["epochs"] = (_epochs_in(minutes, prepares, workers, devices=devices, **asked),)
     combinations = combinations_of(prepares, devices=devices, **asked)
     refuse_shared(combinations, workers)
     plan_all(combinations, prepares, results)
@@ -135,6 +147,41 @@ def run(
         return
     shown = {"quiet": quiet or as_json, "tables": not as_json, "with_report": with_report}
     conduct(combinations, results, cache, plugin, workers=workers, **shown)
+
+
+def _epochs_in(minutes: float, prepares: Preparer, workers: int, **asked: Any) -> int:
+    """As many epochs as fit into ``minutes`` for all that is asked for, which is said.
+
+    Raises:
+        UserError: the number of epochs is given too, or one does not fit.
+    """
+    said = [text for text in (*asked["sets"], *asked["axes"]) if text.partition("=")[0].strip() == "training.epochs"]
+    said += [f"--epochs {asked['epochs'][0]}"] if asked["epochs"] else []
+    if said:
+        raise UserError(f"--minutes chooses training.epochs, and {said[0]} does too", "leave one of them out")
+    from ferbench.processes.workers import threads_each
+    from ferbench.training.estimate import Estimator
+    from ferbench.training.time_budget import fitting_epochs
+
+    quiet = replace(prepares, warn=lambda line: None)  # what there is to warn of is said when they are planned to run
+    plans: dict[int, dict[str, Plan]] = {1: {}, 2: {}}
+    for epochs, of_it in plans.items():
+        for place, one in enumerate(combinations_of(quiet, **{**asked, "epochs": (epochs,)})):
+            if one.resolved is None:
+                continue
+            try:
+                of_it[str(place)] = quiet.plan(one.resolved, one.start, one.teacher)
+            except UserError:  # which is said when it is skipped
+                continue
+    unlike = {plan.training_id: place for place, plan in plans[1].items() if place in plans[2]}  # trained once each
+    once, twice = ([plans[epochs][place] for place in unlike.values()] for epochs in (1, 2))
+    ways = min(workers, len(once)) or 1
+    chosen = fitting_epochs(minutes, once, twice, ways, Estimator(threads_each(ways)))
+    click.echo(
+        f"training.epochs = {chosen:,}, to end within {minutes:g} minutes; to do the same again: --epochs {chosen}",
+        err=True,
+    )
+    return chosen
 
 
 def combinations_of(
