@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ from ferbench.audit.margins import without_margins
 from ferbench.audit.reference.sketch import gray, reduced
 from ferbench.audit.registration import Gray, moved, similarity_warps
 from ferbench.data.images import Images
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 #: Side of the square images in pixels that pictures are looked at in.
 SIDE = 48
@@ -63,7 +66,9 @@ def described(images: Images, rows: NDArray[np.int64]) -> Described:
         tones = rng.uniform((_GAINS[0], -_OFFSET), (_GAINS[1], _OFFSET), (len(chosen), 2)).astype(np.float32)
         parts = zip(_chunks(rows[chosen]), _chunks(warps), _chunks(tones), strict=True)
         warped.append(
-            np.concatenate([_histograms(_changed(squared(images, part), *how, number % 2)) for part, *how in parts])
+            np.concatenate(
+                [_histograms(_changed(squared(images, part), maps, tone, number % 2)) for part, maps, tone in parts]
+            )
         )
     mean, directions = _discriminant(np.stack(warped))
     flipped = raw[:, _mirrored_places()]
@@ -134,5 +139,5 @@ def _unit(vectors: Gray) -> Gray:
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
 
 
-def _chunks(array: NDArray[np.generic]) -> list[NDArray[np.generic]]:
+def _chunks(array: NDArray[_Value]) -> list[NDArray[_Value]]:
     return [array[start : start + _CHUNK] for start in range(0, len(array), _CHUNK)]

@@ -179,7 +179,7 @@ def search(
     from ferbench.plugin.discovery import load_registry
     from ferbench.tuning.prepare_search import prepare_search
 
-    short = take_short_forms(names, {"--set": sets, "--search": searches})  # type: ignore[arg-type]
+    short = take_short_forms(names, {"--set": sets, "--search": searches})
     for key, several in short.items():
         if len(several) > 1:
             listed = ",".join(f"{value:g}" for value in several)

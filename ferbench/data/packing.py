@@ -259,7 +259,7 @@ def _decode_sample(dataset: Dataset, form: StoredForm, sample: Sample, prepare: 
         shown = native if form.channels == dataset.channels else decode(sample.image, form.channels)
     except DecodeError as error:
         missing = isinstance(sample.image, Path) and not sample.image.is_file()
-        looked = f"{_LOOKED_FOR}{sample.image}" if missing and sample.location != str(sample.image) else ""
+        looked = f"{_LOOKED_FOR}{sample.image!s}" if missing and sample.location != str(sample.image) else ""
         return _refused(sample, error.reason + looked)
     expected = sample.native_size or dataset.native_size
     if expected is not None and native.shape[1:] != tuple(expected):

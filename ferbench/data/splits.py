@@ -165,10 +165,9 @@ def cut(pack: Pack, protocols: Sequence[Protocol], request: SplitRequest) -> Spl
         drawn = rows_of(test_parts) if held_out is None else held_out[labels[held_out] >= 0]
         test = limited(pack, drawn, labels, request, "test_limit")
     if held_out is not None:  # with all that shows the same person or clip in parts that nothing is drawn from
-        pool, extra, validation = (
-            None if rows is None else rows[~np.isin(groups[rows], groups[held_out])]
-            for rows in (pool, extra, validation)
-        )
+        away = np.isin(groups, groups[held_out])
+        pool, extra = pool[~away[pool]], extra[~away[extra]]
+        validation = None if validation is None else validation[~away[validation]]
         test = test if request.fold is None else test[:0]
 
     learnt = limited(pack, np.union1d(pool, extra), labels, request, "train_limit")

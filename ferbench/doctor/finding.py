@@ -24,7 +24,7 @@ class Finding:
     level: Level
     what: str
     remedy: str = ""
-    fix: Callable[[], None] | None = None
+    fix: Callable[[], object] | None = None
 
     def to_record(self) -> dict[str, Any]:
         """For ``--json``."""

@@ -263,15 +263,16 @@ def read_runs(
         if not views or (baseline is not None and id_ == baseline.path.name):
             raise fault
     lines, marks = _marks(views, plan)
-    read = {results: lines_of_reads(results) for results in {results_of(view.directory) for view in views} if results}
+    places = [results_of(view.directory) for view in views]
+    read = {results: lines_of_reads(results) for results in set(places) if results is not None}
     runs = [
         replace(
             view,
             label=label,
             planned=mark,
-            test_reads=read.get(results_of(view.directory), {}).get(view.tested_digest, ""),
+            test_reads="" if place is None else read[place].get(view.tested_digest, ""),
         )
-        for view, label, mark in zip(views, labels(views), marks, strict=True)
+        for view, place, label, mark in zip(views, places, labels(views), marks, strict=True)
     ]
     named = None if baseline is None else next(run for run in runs if run.id == baseline.path.name)
     if named is not None and named.result is None:

@@ -114,7 +114,7 @@ def _set_deterministic(deterministic: bool) -> None:
     torch.set_deterministic_debug_mode("error" if deterministic else "default")
     os.environ["TORCHINDUCTOR_DETERMINISTIC"] = str(int(deterministic))
     if (config := sys.modules.get("torch._inductor.config")) is not None:
-        config.deterministic = deterministic
+        setattr(config, "deterministic", deterministic)  # noqa: B010 - no attribute that a module is known to have
 
 
 def seed_everything(seed: int) -> None:

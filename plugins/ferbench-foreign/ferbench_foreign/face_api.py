@@ -146,7 +146,7 @@ def _names(network: FaceExpressionNet) -> list[tuple[Tensor, str, tuple[int, ...
     """Each parameter, its name in the package, and how its axes there are ordered here."""
     found: list[tuple[Tensor, str, tuple[int, ...]]] = []
     for place, block in enumerate(network.blocks):
-        for number, conv in enumerate(block.convs):  # type: ignore[union-attr, arg-type]
+        for number, conv in enumerate(block.convs):  # type: ignore[arg-type]
             where = f"dense{place}/conv{number}"
             if isinstance(conv, Separable):
                 depthwise, pointwise = conv

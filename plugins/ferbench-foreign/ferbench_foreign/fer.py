@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import torch
 from torch import Tensor, nn
@@ -172,7 +172,8 @@ def _names(network: MiniXception) -> list[tuple[Tensor, str, tuple[int, ...]]]:
     ]
     assert network.last.bias is not None
     found.append((network.last.bias, "conv2d_7/bias", (0,)))
-    for (first, second), number in separables:  # type: ignore[misc]
+    for pair, number in separables:
+        first, second = cast("tuple[nn.Conv2d, nn.Conv2d]", tuple(pair))
         found.append((first.weight, f"separable_conv2d_{number}/depthwise_kernel", depthwise))
         found.append((second.weight, f"separable_conv2d_{number}/pointwise_kernel", plain))
     for norm, number in norms:
