@@ -55,10 +55,10 @@ def test_models_and_seeds_make_a_grid_that_is_reused(places):
     runs = run(**asked, progress=told)
     records = [one.record for one in runs]
     assert [(one.recipe.model.name, one.seed, one.name) for one in records] == [
-        ("linear", 0, "mine-1"),
-        ("linear", 1, "mine-2"),
-        ("basic-cnn", 0, "mine-3"),
-        ("basic-cnn", 1, "mine-4"),
+        ("linear", 0, "mine-linear-s0"),
+        ("linear", 1, "mine-linear-s1"),
+        ("basic-cnn", 0, "mine-basic-cnn-s0"),
+        ("basic-cnn", 1, "mine-basic-cnn-s1"),
     ]
     assert all(one.status == "done" for one in records)
     assert [number for number, _ in told.begun] == [1, 2, 3, 4]

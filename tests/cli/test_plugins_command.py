@@ -266,7 +266,7 @@ def complete(ferbench_cli, *words: str, env: dict[str, str] | None = None) -> li
 
 
 def test_commands_complete(ferbench_cli):
-    assert complete(ferbench_cli, "pl") == ["plugins"]
+    assert complete(ferbench_cli, "plu") == ["plugins"]
 
 
 def test_component_names_complete_and_broken_plugins_keep_quiet(ferbench_cli):

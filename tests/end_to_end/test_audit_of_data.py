@@ -84,7 +84,7 @@ def test_what_an_audit_finds_is_left_out_of_another_run_and_counted(command, tmp
     assert (surest["label"], surest["predicted"]) == ("happy", "sad")
     assert surest["id"].endswith("test003.png")
     said = command("audit", "data", *FOLDER, "--run", "all")
-    assert "of the 58 samples that it was not trained on; its accuracy there is" in said
+    assert "of the 58 samples not trained on; accuracy there is" in said
     assert "most often: happy as sad 1" in said
 
     # What the model gets wrong in the test set stays there.

@@ -40,7 +40,7 @@ SETTINGS = {
     "training.batch_size": "16",
 }
 
-NAMES = {"trained": "run-1", "ensemble": "both", "pooled": "folds", "imported": "theirs"}
+NAMES = {"trained": "run-s0", "ensemble": "both", "pooled": "folds", "imported": "theirs"}
 
 #: Leaves that nothing else says: changed together with the record's own digest they go unnoticed.
 FREE = {
@@ -94,16 +94,16 @@ def made(tmp_path_factory) -> Path:
     sets = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
     seeds = ("--seed", "0", "--seed", "1", "--name", "run", "--no-report", "--quiet")
     call("run", "--model", "linear", *seeds, *sets, "--cache", str(base / "cache"))
-    call("ensemble", "run-1", "run-2", "--name", "both")
+    call("ensemble", "run-s0", "run-s1", "--name", "both")
     folds = ("--test-folds", "2", "--name", "folds", "--no-report", "--quiet")
     call("run", "--model", "linear", *folds, *sets, "--cache", str(base / "cache"))
-    run = find_run(results, "run-1")
+    run = find_run(results, "run-s0")
     (name,) = run.load().own_evaluations("test")
     predictions, class_names = run.predictions(name), run.load().data.class_names
     with (base / "theirs.csv").open("w", newline="") as file:
         rows = zip(predictions.ids, predictions.probabilities, strict=True)
         csv.writer(file).writerows([["id", *class_names], *([one, *scores] for one, scores in rows)])
-    call("import", str(base / "theirs.csv"), "--like", "run-1", "--name", "theirs")
+    call("import", str(base / "theirs.csv"), "--like", "run-s0", "--name", "theirs")
     return results
 
 
@@ -230,7 +230,7 @@ def test_a_file_that_is_no_longer_covered_is_noticed(run):
 
 
 def test_a_synthetic_run_that_is_dressed_up_is_damaged_and_not_ranked(results):
-    run = find_run(results, "run-1")
+    run = find_run(results, "run-s0")
     record = json.loads(run.record_path.read_bytes())
     record["data"] |= {"synthetic": False, "dataset": "fer2013", "protocol": "official"}
     run.record_path.write_bytes(json_bytes(record))

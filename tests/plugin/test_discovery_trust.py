@@ -51,6 +51,7 @@ WORK = {
         ["run", "--model", "linear", "--seed", str(seed), "--name", name, *SMALL]
         for seed, name in enumerate(("one", "two"))
     ],
+    "plan": [["plan", "recipe.toml", "--seed", "7", *SMALL[:-2], "-o", "plan.toml"]],
     "resume": [["resume", "one", "--cache", "cache", "--quiet"]],
     "tune": [
         [
@@ -104,6 +105,7 @@ def test_no_command_imports_a_third_partys_module_when_told_so(ferbench_cli, tmp
     (tmp_path / "published.csv").write_text(
         "class,precision,recall,f1,support\nhappy,0.5,0.5,0.5,10\nsad,0.5,0.5,0.5,10\n"
     )
+    (tmp_path / "recipe.toml").write_text('name = "mine"\n[model]\nname = "linear"\n[loss]\nname = "focal"\n')
     (tmp_path / "theirs.csv").write_text("id,predicted\n" + "".join(f"test-{i:06d},happy\n" for i in range(14)))
     for command, calls in WORK.items():
         for arguments in calls:

@@ -41,7 +41,7 @@ def test_a_right_order_needs_no_line(tmp_path):
 
 def test_what_was_trained_here_is_not_looked_at(tmp_path):
     run, record = foreign(tmp_path, mixed=True)
-    record.training.best_epoch = 3
+    record.training.epochs = record.training.best_epoch = 3
     assert order_line(run, record) == ""
 
 

@@ -35,7 +35,7 @@ def finished(tmp_path_factory):
     places = ["--results", str(base / "results")]
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={value}")]
     one = ["run", "--model", "linear", "--seed", "0", "--seed", "1", "--name", "run", "--no-report", "--quiet"]
-    for command in ([*one, *sets, "--cache", str(base / "cache")], ["ensemble", "run-1", "run-2", "--name", "both"]):
+    for command in ([*one, *sets, "--cache", str(base / "cache")], ["ensemble", "run-s0", "run-s1", "--name", "both"]):
         done = CliRunner().invoke(cli, [*command, *places])
         assert done.exit_code == 0, done.output
     return base / "results"
@@ -49,7 +49,7 @@ def results(finished, tmp_path):
 
 @pytest.fixture
 def run(results) -> RunDirectory:
-    return find_run(results, "run-1")
+    return find_run(results, "run-s0")
 
 
 def damaged(directory):
@@ -192,7 +192,7 @@ def test_a_changed_configuration_is_found_by_the_id(run):
 
 
 def test_weights_of_another_run_are_found(results, run):
-    other = find_run(results, "run-2")
+    other = find_run(results, "run-s1")
     for suffix in (".json", ".safetensors"):
         shutil.copy(other.checkpoints / f"best{suffix}", run.checkpoints / f"best{suffix}")
     ((file, what),) = damaged(run)
@@ -201,7 +201,7 @@ def test_weights_of_another_run_are_found(results, run):
 
 
 def test_a_checkpoint_of_another_run_is_found(results, run):
-    other = find_run(results, "run-2")
+    other = find_run(results, "run-s1")
     (name,) = {path.stem for path in other.checkpoints.glob("step*1-end.json")}
     for suffix in (".json", ".safetensors"):
         shutil.copy(other.checkpoints / f"{name}{suffix}", run.checkpoints / f"{name}{suffix}")
@@ -221,7 +221,7 @@ def test_a_renamed_directory_is_found(run):
 
 
 def test_an_ensemble_that_is_not_the_mean_of_its_members_is_found(results):
-    ensemble, member = find_run(results, "both"), find_run(results, "run-1")
+    ensemble, member = find_run(results, "both"), find_run(results, "run-s0")
     shutil.copy(of_test(member) / "predictions.npz", of_test(ensemble) / "predictions.npz")
     vouch(ensemble)
     said = dict(damaged(ensemble))
@@ -232,18 +232,18 @@ def test_an_ensemble_that_is_not_the_mean_of_its_members_is_found(results):
 
 
 def test_an_ensemble_of_runs_of_several_releases_is_whole(results):
-    other = find_run(results, "run-2")
+    other = find_run(results, "run-s1")
     record = read_record(other)
     record["components"]["dataset"]["source"] = "0" * 64
     write_record(other, record)
     shutil.rmtree(find_run(results, "both").path)
-    done = CliRunner().invoke(cli, ["ensemble", "run-1", "run-2", "--name", "both", "--results", str(results)])
+    done = CliRunner().invoke(cli, ["ensemble", "run-s0", "run-s1", "--name", "both", "--results", str(results)])
     assert done.exit_code == 0, done.output
     assert Verification.of(find_run(results, "both")).findings == ()
 
 
 def test_an_ensemble_without_its_members_is_not_damaged(results):
-    shutil.rmtree(find_run(results, "run-1").path)
+    shutil.rmtree(find_run(results, "run-s0").path)
     findings = list(verify(find_run(results, "both")))
     assert findings
     assert not any(one.damage for one in findings)

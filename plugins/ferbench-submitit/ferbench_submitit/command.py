@@ -109,6 +109,8 @@ def submit_run(arguments: tuple[str, ...], **asked: Any) -> None:
         raise UserError(
             "--workers trains several runs in one command, but each job is one run", "give --at-once instead"
         )
+    if params.pop("minutes") is not None:
+        raise UserError("--minutes times batches on this machine, but jobs may run on others", "give --epochs instead")
     resources = _resources(asked, params["results"], "ferbench-run")
     places = _places(params)
     own = {"dry_run", "as_json", "with_report", "quiet", "results", "cache", "plugin"}

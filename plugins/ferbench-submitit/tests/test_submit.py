@@ -30,7 +30,7 @@ def test_a_grid_becomes_jobs_of_this_machine_with_the_ids_that_run_gives(submit,
     assert done.exit_code == 0, done.stderr
     assert sorted(re.findall(r"^job (\d) of 2 done: ", done.stdout, re.MULTILINE)) == ["1", "2"]
     assert {one.identity.training_id for one in records(tmp_path)} == {one["training_id"] for one in planned}
-    assert {one.name for one in records(tmp_path)} == {"two-1", "two-2"}
+    assert {one.name for one in records(tmp_path)} == {"two-s0", "two-s1"}
     assert all(one.status == "done" for one in records(tmp_path))
     again = submit("run", *grid, "--executor", "local")
     assert "there is nothing to submit" in again.stderr
