@@ -279,8 +279,8 @@ def test_a_lock_file_of_another_user_is_locked_as_well(lock, monkeypatch):
         os.close(descriptor)
 
 
-#: What changes files by itself: a lock that is given up, a run that is removed or trimmed under its fence, and outside of runs
-#: what the processes of one are to do.
+#: What changes files by itself: a lock that is given up, a run that is removed or trimmed under its fence, and outside
+#: of runs what the processes of one are to do.
 _BY_THEMSELVES = {"runs/lock.py", "runs/removal.py", "runs/trimming.py", "training/rank_launch.py"}
 
 _CHANGES = re.compile(
