@@ -77,8 +77,8 @@ def pixels(root, sample: str) -> np.ndarray:
 
 
 def test_neighbours_are_those_of_the_runs_training_samples(call, made, tmp_path):
-    outcome = answer(call("evaluate", "lin-1", "--probe", "knn", "--json"))
-    directory = find_run(tmp_path / "results", "lin-1")
+    outcome = answer(call("evaluate", "lin-s0", "--probe", "knn", "--json"))
+    directory = find_run(tmp_path / "results", "lin-s0")
     with np.load(directory.path / "samples.npz") as samples:
         train = samples["train_ids"].tolist()
     known = np.stack([pixels(made, one) for one in train])
@@ -97,12 +97,12 @@ def test_neighbours_are_those_of_the_runs_training_samples(call, made, tmp_path)
 
 
 def test_a_probe_is_an_evaluation_of_its_own(call, tmp_path):
-    first, again = (answer(call("evaluate", "lin-1", "--probe", "linear", "--json")) for _ in range(2))
+    first, again = (answer(call("evaluate", "lin-s0", "--probe", "linear", "--json")) for _ in range(2))
     assert (first["reused"], again["reused"]) == (False, True)
     assert first["evaluation"] == again["evaluation"]
-    other = answer(call("evaluate", "lin-1", "--probe", "knn", "--json"))
+    other = answer(call("evaluate", "lin-s0", "--probe", "knn", "--json"))
     assert other["evaluation"] != first["evaluation"]
-    directory = find_run(tmp_path / "results", "lin-1")
+    directory = find_run(tmp_path / "results", "lin-s0")
     assert [entry.options.get("probe") for entry in directory.load().evaluations.values()].count(None) == 2
     assert Verification.of(directory).verdict == "whole"
     board = call("leaderboard", "--runs")
@@ -112,7 +112,7 @@ def test_a_probe_is_an_evaluation_of_its_own(call, tmp_path):
 
 
 def test_seeds_of_one_configuration_are_one_row_of_their_probe(call):
-    for run in ("lin-1", "lin-2"):
+    for run in ("lin-s0", "lin-s1"):
         assert call("evaluate", run, "--probe", "linear").exit_code == 0
     rows = answer(call("leaderboard", "--json"))
     text = json.dumps(rows)
@@ -120,17 +120,17 @@ def test_seeds_of_one_configuration_are_one_row_of_their_probe(call):
 
 
 def test_what_is_printed_says_which_probe_and_what_was_chosen(call):
-    said = call("evaluate", "lin-1", "--probe", "linear")
+    said = call("evaluate", "lin-s0", "--probe", "linear")
     assert "probe: linear (C " in said.stdout
     assert "on 64 features of 29 samples" in said.stdout
 
 
 def test_in_python(made, call, tmp_path):
-    done = fb.evaluate("lin-2", probe="knn", results=tmp_path / "results", cache=made / "c")
+    done = fb.evaluate("lin-s1", probe="knn", results=tmp_path / "results", cache=made / "c")
     assert done.record.probe.name == "knn"
     assert done.predictions()["predicted"].isin(CLASSES).all()
     with pytest.raises(fb.UserError, match="probe='svm' is no probe"):
-        fb.evaluate("lin-2", probe="svm", results=tmp_path / "results", cache=made / "c")
+        fb.evaluate("lin-s1", probe="svm", results=tmp_path / "results", cache=made / "c")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_in_python(made, call, tmp_path):
     ],
 )
 def test_what_no_probe_can_have_is_refused(call, args, said):
-    refused = call("evaluate", "lin-1", "--probe", "knn", *args)
+    refused = call("evaluate", "lin-s0", "--probe", "knn", *args)
     assert refused.exit_code == 2
     assert said in refused.stderr
 
@@ -155,6 +155,6 @@ def test_a_model_without_features_is_refused(call, made):
 def test_other_data_than_the_runs_is_refused(call, made, tmp_path):
     shutil.copytree(made / "home", tmp_path / "other")
     draw(tmp_path / "other" / "train" / "sad" / "0.png", 7, (8, 8))
-    refused = call("evaluate", "lin-1", "--probe", "knn", "--data", tmp_path / "other")
+    refused = call("evaluate", "lin-s0", "--probe", "knn", "--data", tmp_path / "other")
     assert refused.exit_code == 2
     assert "the data is not what run" in refused.stderr
