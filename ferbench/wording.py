@@ -30,3 +30,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
 def number_of(count: int, thing: str) -> str:
     """``1 run``, ``2,000 runs``."""
     return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
+def few_of(names: Iterable[str], most: int = 5) -> str:
+    """Names, each once, with commas between them; of over ``most`` the first, and a count: ``a, b, 7 more``."""
+    every = list(dict.fromkeys(names))
+    if len(every) > most:
+        every[most - 1 :] = [f"{len(every) - most + 1:,} more"]
+    return ", ".join(every)

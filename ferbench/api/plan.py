@@ -13,8 +13,8 @@ from ferbench.api.given import checked
 from ferbench.api.places import Places, cache_directory, data_places, quiet_preparer
 from ferbench.errors import UserError
 from ferbench.ids import short
-from ferbench.records.preregistration import PLAN_FILE, PlannedRun, Preregistration, listed, read_plan
-from ferbench.wording import number_of
+from ferbench.records.preregistration import PLAN_FILE, PlannedRun, Preregistration, read_plan
+from ferbench.wording import few_of, number_of
 
 if TYPE_CHECKING:
     from ferbench.experiment.prepare import Combination, Preparer
@@ -148,7 +148,7 @@ def register(
     on_these = [read for read in reads if read.test_set in sets]
     done = [read for read in on_these if read.config in configs]
     if done:
-        named = listed(f"{configs[read.config]} (seed {read.seed}, {read.time or 'time unknown'})" for read in done)
+        named = few_of(f"{configs[read.config]} (seed {read.seed}, {read.time or 'time unknown'})" for read in done)
         raise UserError(
             f"the test set was read already by what is to be planned: {named}",
             "it cannot be planned any more: leave it out, or plan a comparison on other test samples",

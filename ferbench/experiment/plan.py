@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ferbench.data.digests import stored_digest
 from ferbench.data.order import Lengths
 from ferbench.data.pack import Pack
-from ferbench.data.splits import Rows, Split, SplitRequest, cut, stored_digest
+from ferbench.data.splits import Rows, Split, SplitRequest, cut
 from ferbench.errors import UserError
 from ferbench.experiment.estimators import is_estimator
 from ferbench.experiment.fingerprint import (

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ferbench.errors import UserError
-from ferbench.wording import number_of
+from ferbench.wording import few_of, number_of
 
 if TYPE_CHECKING:
     from ferbench.ranking.leaderboard import Group
@@ -38,11 +38,10 @@ class ChosenOn:
     def line(self) -> str:
         """It in words."""
         which = "All" if self.samples == self.n else f"{self.samples:,} of the"
-        named = ", ".join(self.runs if len(self.runs) <= 3 else [*self.runs[:2], f"{len(self.runs) - 2:,} more"])
         return (
             f"{which} {number_of(self.n, 'sample')} of this test set {'is' if self.n == 1 else 'are'} validation of "
-            f"{number_of(len(self.runs), 'other run')} here ({named}): what was chosen there was chosen on this test "
-            "set."
+            f"{number_of(len(self.runs), 'other run')} here ({few_of(self.runs, 3)}): what was chosen there was "
+            "chosen on this test set."
         )
 
 

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ferbench.ranking.kept_standings import Standing
 from ferbench.ranking.leaderboard import Group
-from ferbench.ranking.standing import Standing, columns_of
+from ferbench.ranking.standing import columns_of
 
 if TYPE_CHECKING:
     import pandas as pd

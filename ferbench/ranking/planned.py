@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from ferbench.ids import short
 from ferbench.metrics.measures import measure
 from ferbench.records.ledger import Read
-from ferbench.records.preregistration import Preregistration, listed
-from ferbench.wording import number_of
+from ferbench.records.preregistration import Preregistration
+from ferbench.wording import few_of, number_of
 
 if TYPE_CHECKING:
     from ferbench.ranking.leaderboard import Group
@@ -69,9 +69,9 @@ class Planned:
         if self.missing:
             some = "is" if len(self.missing) == 1 else "are"
             of = number_of(self.runs, "planned run")
-            yield f"{len(self.missing):,} of {of} {some} missing: {listed(self.missing)}."
+            yield f"{len(self.missing):,} of {of} {some} missing: {few_of(self.missing)}."
         if self.early:
-            yield f"Read before the plan was registered, and exploratory therefore: {listed(self.early)}."
+            yield f"Read before the plan was registered, and exploratory therefore: {few_of(self.early)}."
         if ranked_by and ranked_by != self.metric:
             label, other = measure(self.metric).label, measure(ranked_by).label
             yield f"The plan compares by {label}: ranks by {other} are exploratory, whatever rows say."
@@ -157,7 +157,7 @@ def _why(seeds: Sequence[object], count: int) -> str:
     """Why a row is exploratory, of whose runs those with these seeds are not planned."""
     if len(seeds) == count:
         return "exploratory: it is not in the plan"
-    few = listed(str(seed) for seed in seeds)
+    few = few_of(str(seed) for seed in seeds)
     return f"exploratory: seed {few} is not in the plan, the others are; rank single runs with --runs"
 
 

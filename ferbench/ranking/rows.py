@@ -13,6 +13,7 @@ from ferbench.ranking.cross_validation import held
 from ferbench.runs.frame import values_of
 from ferbench.runs.partitions import place_of
 from ferbench.tables.table import Cell, Spread
+from ferbench.wording import few_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,9 +87,7 @@ def rows_of(members: pd.DataFrame, *, single: bool) -> pd.DataFrame:
 
 
 def _names(given: Sequence[str | None]) -> str | None:
-    """Up to three names with commas between them, of more the first two and a count."""
-    names = list(dict.fromkeys(filter(None, given)))
-    return ", ".join(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]) or None
+    return few_of(filter(None, given), 3) or None
 
 
 def _same(values: Sequence[Any]) -> Any:

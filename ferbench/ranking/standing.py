@@ -1,30 +1,26 @@
 """Ranks within a group: who is better than whom, beyond what samples and seeds explain.
 
-What was computed is kept in ``results/.tests.json``, by everything that it depends on: runs, evaluations, and size and
-time of the predictions. It is a cache that may be removed at any time.
+What was computed is kept in ``results/.tests.json`` (`ferbench.ranking.kept_standings`), by everything that it depends
+on: runs, evaluations, and size and time of the predictions.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ferbench.bounded import from_json, read_file
 from ferbench.errors import UserError
 from ferbench.metrics.measures import measure as named
+from ferbench.ranking.kept_standings import VERSION, Best, GroupStandings, KeptStandings, Standing
 from ferbench.ranking.rankable import RANKED_BY, PluginMetrics
 from ferbench.runs.summary import IMPORTED
 from ferbench.statistics import ENOUGH_SEEDS
-from ferbench.storage import replace_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,37 +49,6 @@ MODELS = "models"
 CONFIGURATIONS = "configurations"
 ONE_SEED = "one seed says nothing of others: train more with --seed, or rank trained models with --runs"
 TESTS_FILE = ".tests.json"
-_VERSION = 9
-_MOST_KEPT = 64
-_MOST_INTERVALS = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is known of a row beside its scores.
-
-    Attributes:
-        best: 1 + the rows that are significantly better; None without a rank.
-        worst: the rows less those that are significantly worse.
-        gap: difference to the leader in the metric that ranks; None for the leader itself.
-        p: of that difference, adjusted for all pairs (Holm).
-        intervals: 95 %, (low, high) by metric.
-        reason: why it has no rank; empty where it has one.
-    """
-
-    best: int | None = None
-    worst: int | None = None
-    gap: float | None = None
-    p: float | None = None
-    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
-    reason: str = ""
-
-    @property
-    def range(self) -> str | None:
-        """``1–3``, or ``1`` where nothing else is possible."""
-        if self.best is None:
-            return None
-        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
 def with_standings(
@@ -102,7 +67,7 @@ def with_standings(
         metric: that `ferbench.ranking.rankable.check_ranking` allows.
         plugins: metrics of plugins among those of the groups; None: there are none.
     """
-    cache = _Cache(results / TESTS_FILE)
+    cache = KeptStandings(results / TESTS_FILE)
     plugins = plugins or PluginMetrics()
     made = [_ranked(results, group, diverged, metric, cache, plugins) for group in groups]
     cache.save()
@@ -110,15 +75,16 @@ def with_standings(
 
 
 def _ranked(
-    results: Path, group: Group, diverged: Counter[str], metric: str, cache: _Cache, plugins: PluginMetrics
+    results: Path, group: Group, diverged: Counter[str], metric: str, cache: KeptStandings, plugins: PluginMetrics
 ) -> Group:
     reasons, files = _refusals(group, diverged), []
     for place, score in enumerate(group.metric(metric) if metric not in RANKED_BY else ()):
         if score is None and not reasons[place]:
             reasons[place] = f"not all of its runs have {named(metric).label}"
-    claim, single = _claim(group, [reason or beside for reason, beside in zip(reasons, _unplanned(group), strict=True)])
+    unplanned = _unplanned(group)
+    claim, single = _claim(group, [reason or why for reason, why in zip(reasons, unplanned, strict=True)])
     beside = dict.fromkeys(single, ONE_SEED)
-    beside |= {place: why for place, why in enumerate(_unplanned(group)) if why and not reasons[place]}
+    beside |= {place: why for place, why in enumerate(unplanned) if why and not reasons[place]}
     for place, tests in enumerate(group.tests):
         marks: list[list[Any]] = []
         if not reasons[place]:
@@ -128,13 +94,20 @@ def _ranked(
                 reasons[place] = "predictions are missing"
         files.append(marks)
     chosen = [place for place, reason in enumerate(reasons) if not reason]
-    tested = _Tested([])
+    tested = GroupStandings([])
     if chosen:
         own = [name for name in plugins.names if name in group.measured and group.measured[name].notna().any()]
         key = _key(
             metric,
             group.class_names,
-            [claim, sorted(beside.items()), _counted(group), [files[place] for place in chosen], plugins.sources(own)],
+            [
+                claim,
+                sorted(beside.items()),
+                _family(group),
+                _gone(group),
+                [files[place] for place in chosen],
+                plugins.sources(own),
+            ],
         )
         kept = cache.get(key)
         if kept is None or len(kept.standings) != len(chosen):
@@ -156,7 +129,7 @@ def _ranked(
     )
 
 
-def _of_leader(best: _Best, group: Group, chosen: Sequence[int]) -> dict[str, Any]:
+def _of_leader(best: Best, group: Group, chosen: Sequence[int]) -> dict[str, Any]:
     """What a group says of its leader."""
     leader = group.rows.index[chosen[best.row]]
     return {"luck": best.luck, "equals": best.equals, "leader": int(leader), "won": best.won}
@@ -174,10 +147,6 @@ def _gone(group: Group) -> int:
     """Rows that were tested and of which nothing is there any more, among which the leader is the best too; those that
     were not planned are no rivals of planned ones."""
     return 0 if group.reads is None or (group.plan is not None and group.plan.counts) else group.reads.gone
-
-
-def _counted(group: Group) -> list[int]:
-    return [_family(group), _gone(group)]
 
 
 def _unplanned(group: Group) -> list[str]:
@@ -268,43 +237,7 @@ def _mark(results: Path, run: str, evaluation: str) -> list[Any]:
 
 
 def _key(metric: str, class_names: Sequence[str], files: Any) -> str:
-    return hashlib.sha256(json.dumps([_VERSION, metric, list(class_names), files]).encode()).hexdigest()[:24]
-
-
-@dataclass(frozen=True)
-class _Tested:
-    """What the predictions of a group's rows tell.
-
-    Attributes:
-        standings: of each row.
-        clustered_by: the column whose values are drawn as a whole; None: samples are.
-        unclustered: samples without a value there.
-        lacking: why there is neither a test nor an interval, by metric.
-        best: what the leader is worth; None where nothing is ranked.
-    """
-
-    standings: list[Standing]
-    clustered_by: str | None = None
-    unclustered: int = 0
-    lacking: dict[str, str] = field(default_factory=dict)
-    best: _Best | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Best:
-    """What the best is worth, as `ferbench.statistics.winner.Winner` has it, in the direction of the metric.
-
-    Attributes:
-        row: its place among the rows that were tested.
-        equals: rows among which it is the best.
-        luck: how much better the best of as many equal ones would seem.
-        won: 95 % interval of its true score given that it is the best.
-    """
-
-    row: int
-    equals: int
-    luck: float
-    won: tuple[float, float]
+    return hashlib.sha256(json.dumps([VERSION, metric, list(class_names), files]).encode()).hexdigest()[:24]
 
 
 @dataclass
@@ -338,8 +271,8 @@ def _computed(
     files: Sequence[Any],
     plugins: PluginMetrics,
     own: Sequence[str],
-    cache: _Cache,
-) -> _Tested:
+    cache: KeptStandings,
+) -> GroupStandings:
     """The standings of the rows at these places from their predictions.
 
     Args:
@@ -363,7 +296,7 @@ def _computed(
     of_rows = _read(results, group, rows, metric, files, plugins, own, cache, None)
     base, refused = of_rows.samples, of_rows.refused
     if base is None:
-        return _Tested([Standing(reason=refused[place]) for place in rows])
+        return GroupStandings([Standing(reason=refused[place]) for place in rows])
     design, places = base.design(), list(of_rows.predicted)
     measured = {name: [measure(name, design, of_rows.predicted[place]) for place in places] for name in RANKED_BY}
     lacking = {name: why for name in WITH_INTERVALS if (why := design.lacks(name))} | of_rows.lacking
@@ -378,7 +311,7 @@ def _computed(
         ends[place] = {name: (of.low, of.high) for name, of in several.items() if of is not None}
         ends[place] |= of_rows.intervals[place]
     standings = {place: Standing(intervals=ends.get(place, {}), reason=reason) for place, reason in refused.items()}
-    best: _Best | None = None
+    best: Best | None = None
     if metric in RANKED_BY:
         chosen = dict(zip(places, measured[metric], strict=True))
     else:
@@ -413,7 +346,7 @@ def _computed(
         best = replace(best, row=list(rows).index(ranked_places[best.row]))
     clusters = base.clusters
     by, unknown = (None, 0) if clusters is None else (clusters.by, clusters.unknown)
-    return _Tested([standings[place] for place in rows], by, unknown, lacking, best)
+    return GroupStandings([standings[place] for place in rows], by, unknown, lacking, best)
 
 
 def _best(
@@ -423,7 +356,7 @@ def _best(
     design: Design,
     claim: str,
     better: NDArray[np.float64],
-) -> _Best:
+) -> Best:
     """What the leader is worth, and its place among those that are ranked.
 
     Args:
@@ -442,7 +375,7 @@ def _best(
     low, high = (found.low, found.high) if about.higher_is_better else (-found.high, -found.low)
     least, most = (0.0, 1.0) if metric in RANKED_BY else (about.low, about.high)
     low, high = low if least is None else max(low, least), high if most is None else min(high, most)
-    return _Best(found.row, len(ranking) + gone, found.luck, (float(low), float(high)))
+    return Best(found.row, len(ranking) + gone, found.luck, (float(low), float(high)))
 
 
 def _read(
@@ -453,7 +386,7 @@ def _read(
     files: Sequence[Any],
     plugins: PluginMetrics,
     own: Sequence[str],
-    cache: _Cache,
+    cache: KeptStandings,
     base: Samples | None,
 ) -> _Read:
     """What the predictions of rows say. Arguments are those of `_computed`, and the samples as far as known."""
@@ -524,101 +457,3 @@ def _other_intervals(
         if ends is not None:
             intervals[name] = (ends.low, ends.high)
     return intervals
-
-
-def _restored(values: Any) -> Standing:
-    """A standing as the cache has it.
-
-    Raises:
-        ValueError: it has none.
-    """
-    match values:
-        case [int() | None as best, int() | None as worst, gap, p, dict(ends), str(reason)]:
-            intervals = {str(name): (float(low), float(high)) for name, (low, high) in ends.items()}
-            gap, p = (None if number is None else float(number) for number in (gap, p))
-            numbers = [number for number in (gap, p, *chain(*intervals.values())) if number is not None]
-            if (best is None) == (worst is None) and all(map(math.isfinite, numbers)):
-                return Standing(best, worst, gap, p, intervals, reason)
-    raise ValueError("no standing")
-
-
-def _restored_best(values: Any, rows: int) -> _Best:
-    """What the leader is worth, as the cache has it.
-
-    Raises:
-        ValueError: it says nothing of that.
-    """
-    match values:
-        case {"row": int(row), "equals": int(equals), "luck": float(luck), "won": [float(), float()] as won}:
-            if 0 <= row < rows and all(map(math.isfinite, (luck, *won))):
-                return _Best(row, equals, luck, (won[0], won[1]))
-    raise ValueError("no leader")
-
-
-class _Cache:
-    """Standings by key; what was not asked for longest goes first."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._boards: dict[str, Any] | None = None
-        self._intervals: dict[str, Any] = {}
-        self._changed = False
-
-    def get(self, key: str) -> _Tested | None:
-        boards = self._read()
-        if key not in boards:
-            return None
-        try:
-            kept = dict(boards[key])
-            by, unclustered = kept["clustered_by"], int(kept["unclustered"])
-            if unclustered < 0:
-                return None
-            lacking = {str(name): str(why) for name, why in dict(kept["lacking"]).items()}
-            standings = [_restored(values) for values in kept["rows"]]
-            best = None if kept["best"] is None else _restored_best(kept["best"], len(standings))
-        except (TypeError, ValueError, AttributeError, LookupError, OverflowError):
-            return None
-        if next(reversed(boards)) != key and len(boards) >= _MOST_KEPT:
-            boards[key] = boards.pop(key)
-            self._changed = True
-        return _Tested(standings, by if isinstance(by, str) else None, unclustered, lacking, best)
-
-    def put(self, key: str, tested: _Tested) -> None:
-        about = {name: getattr(tested, name) for name in ("clustered_by", "unclustered", "lacking")}
-        about["best"] = None if tested.best is None else asdict(tested.best)
-        self._read()[key] = {**about, "rows": [list(asdict(standing).values()) for standing in tested.standings]}
-        self._changed = True
-
-    def interval(self, key: str) -> tuple[float, float] | None:
-        """The interval of a row that was drawn for an earlier board."""
-        self._read()
-        match self._intervals.get(key):
-            case [float() as low, float() as high] if math.isfinite(low) and math.isfinite(high):
-                return low, high
-        return None
-
-    def keep(self, key: str, ends: tuple[float, float]) -> None:
-        """Keep an interval that took its time."""
-        self._read()
-        self._intervals[key] = list(ends)
-        self._changed = True
-
-    def save(self) -> None:
-        if not self._changed or self._boards is None:
-            return
-        kept = dict(list(self._boards.items())[-_MOST_KEPT:])
-        drawn = dict(list(self._intervals.items())[-_MOST_INTERVALS:])
-        # Somebody else's results, or a full disk: the next call computes again.
-        with contextlib.suppress(UserError):
-            content = json.dumps({"version": _VERSION, "boards": kept, "intervals": drawn})
-            replace_file(self._path, content.encode())
-
-    def _read(self) -> dict[str, Any]:
-        if self._boards is None:
-            self._boards = {}
-            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-                document = from_json(read_file(self._path))
-                if document["version"] == _VERSION:
-                    self._intervals = dict(document["intervals"])
-                    self._boards = dict(document["boards"])
-        return self._boards

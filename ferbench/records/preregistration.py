@@ -7,7 +7,7 @@ have seen it before: it is printed, and belongs in a repository, a paper's suppl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -84,11 +84,6 @@ class Preregistration:
         """Ids, in the order of the plan."""
         return list(dict.fromkeys(run.config for run in self.runs))
 
-    @property
-    def evaluations(self) -> dict[str, PlannedRun]:
-        """The runs by their test evaluations."""
-        return {run.evaluation: run for run in self.runs}
-
     def _content(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in ("planned", "metric", "ledger", "read_before", "version")}
         return {**own, "runs": [asdict(run) for run in self.runs]}
@@ -137,14 +132,6 @@ def plan_of(results: Path, given: Path | None = None) -> Preregistration | None:
         return read_plan(given)
     path = results / PLAN_FILE
     return read_plan(path) if path.exists() else None
-
-
-def listed(names: Iterable[str], most: int = 5) -> str:
-    """Names with commas between them; of many the first few, and how many more."""
-    every = list(dict.fromkeys(names))
-    if len(every) > most:
-        every[most - 1 :] = [f"{len(every) - most + 1:,} more"]
-    return ", ".join(every)
 
 
 def _list(value: Any) -> list[Any]:

@@ -18,6 +18,7 @@ from ferbench.runs.predictions import Predictions
 from ferbench.statistics.clusters import coarser
 from ferbench.statistics.slices import METRICS, slices
 from ferbench.tables.table import Cell, Column, Table, ids_of
+from ferbench.wording import few_of
 
 #: Errors that a page lists; the CSV has all.
 MOST_ERRORS = 32
@@ -111,8 +112,7 @@ def slice_table(
         notes.append(f"Samples of one {clusters.by} err together: intervals draw each as a whole.")
         notes += filter(None, [unknown_note(clusters.by, clusters.unknown, len(clusters.of))])
     for why, lacking in scored.lacking.items():
-        few = lacking if len(lacking) <= 5 else [*lacking[:4], f"{len(lacking) - 4} more"]
-        notes.append(f"Without an interval: {', '.join(few)}: {why}.")
+        notes.append(f"Without an interval: {few_of(lacking)}: {why}.")
     if scored.left_out:
         notes.append(f"{scored.left_out:,} samples have no {name}.")
     return Table(identifier, f"Scores of {label} by {name}.", tuple(columns), tuple(rows), notes=tuple(notes))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ferbench.data.digests import stored_digest
 from ferbench.data.fit import StoredForm
-from ferbench.data.splits import Rows, stored_digest
+from ferbench.data.splits import Rows
 from ferbench.records.evaluation import StoredPixels
 from ferbench.records.run import Run
 

@@ -15,6 +15,7 @@ from ferbench.ids import short
 from ferbench.records.ledger import LEDGER, Ledger, Read, append, read_ledger
 from ferbench.runs.partitions import config_id, unfolded_id
 from ferbench.storage import may_write
+from ferbench.wording import few_of
 
 if TYPE_CHECKING:
     from ferbench.records.evaluation import Evaluation, EvaluationEntry
@@ -125,9 +126,8 @@ def ledger_faults(results: Path, runs: Iterable[Summary], *, alone: bool = False
     known = {read.digest for read in ledger.reads} | {read.recorded for read in ledger.reads}
     lost = [run.run for run in runs if any(scores.read and scores.read not in known for scores in run.scores)]
     if lost:
-        named = ", ".join(lost if len(lost) <= 5 else [*lost[:4], f"{len(lost) - 4:,} more"])
         yield (
-            f"it lacks test reads of {named}: lines were removed, or these runs came from elsewhere",
+            f"it lacks test reads of {few_of(lost)}: lines were removed, or these runs came from elsewhere",
             f"{restore}; or 'ferbench doctor --fix' adds what the runs say, which is then marked as found",
         )
 
@@ -135,6 +135,7 @@ def ledger_faults(results: Path, runs: Iterable[Summary], *, alone: bool = False
 def _found(results: Path, known: Ledger, runs: Collection[str] | None = None) -> Iterator[Read]:
     """What records tell of and a ledger does not have, oldest first."""
     from ferbench.runs.directory import all_runs
+    from ferbench.runs.summary import is_test
 
     there = {read.key for read in known.reads}
     vouched = {read.digest for read in known.reads} | {read.recorded for read in known.reads}
@@ -149,19 +150,13 @@ def _found(results: Path, known: Ledger, runs: Collection[str] | None = None) ->
         found += [
             read
             for name, entry in record.evaluations.items()
-            if _counts(entry)
+            if is_test(entry)
             and (
                 (read := _reading(directory.path.name, record, name, entry, found=True)).key not in there
                 or (read.recorded and read.recorded not in vouched)
             )
         ]
     yield from sorted(found, key=lambda read: read.time)
-
-
-def _counts(entry: EvaluationEntry) -> bool:
-    from ferbench.runs.summary import is_test
-
-    return is_test(entry)
 
 
 def _reading(run: str, record: Run, name: str, entry: EvaluationEntry, *, found: bool = False) -> Read:

@@ -45,12 +45,10 @@ class Selection:
     Attributes:
         gains: by metric of `SELECTED_BY`.
         halvings: how many random halvings.
-        half: samples of a half, on average.
     """
 
     gains: dict[str, Gain]
     halvings: int
-    half: float
 
 
 def bought(
@@ -88,7 +86,7 @@ def bought(
         gain = tested.max(axis=0) - tested[selected, np.arange(2 * halvings)]
         low, high = np.quantile(gain, [0.025, 0.975])
         gains[name] = Gain(float(gain.mean()), float(gain.std(ddof=1)), float(low), float(high))
-    return Selection(gains, halvings, samples / 2)
+    return Selection(gains, halvings)
 
 
 def _scores(

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from ferbench.data.decode import decode
+from ferbench.data.digests import stored_digest
 from ferbench.data.fit import StoredForm
 from ferbench.data.gray import gray_hashes, luma
 from ferbench.data.images import pixel_hash
 from ferbench.data.pack import GRAY_FILE, open_pack
 from ferbench.data.pack_cache import pack_dataset
 from ferbench.data.sample import Dataset, Sample
-from ferbench.data.splits import stored_digest
 
 
 def colours(seed: int, size: int = 12) -> np.ndarray:

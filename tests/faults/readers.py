@@ -22,7 +22,8 @@ from ferbench.data.description import PACK_FORMAT, SourceDescription, read_descr
 from ferbench.errors import UserError
 from ferbench.experiment.settings import read_recipe
 from ferbench.ids import own_digest
-from ferbench.ranking.standing import TESTS_FILE, _Cache, _Tested
+from ferbench.ranking.kept_standings import GroupStandings, KeptStandings
+from ferbench.ranking.standing import TESTS_FILE
 from ferbench.records.ledger import LEDGER, read_ledger
 from ferbench.records.study import Dimension, Outcome, Samples, Study, Tally
 from ferbench.runs import index
@@ -107,8 +108,8 @@ def furnish(path: Path, run: RunDirectory) -> Room:
     write_corrections(
         run, [Correction("train/happy/1", "happy", "sad", 7), Correction("train/sad/2", "sad", "happy", 8)]
     )
-    cache = _Cache(results / TESTS_FILE)
-    cache.put("key", _Tested([]))
+    cache = KeptStandings(results / TESTS_FILE)
+    cache.put("key", GroupStandings([]))
     cache.save()
     sources = path / "sources" / "sources"
     sources.mkdir(parents=True)
@@ -203,7 +204,10 @@ def readers(room: Room) -> list[Reader]:
         Reader("step-….safetensors", run.checkpoints / f"{snapshot}.safetensors", lambda: snapshots.read(snapshot)),
         Reader(".index.json", results / index.INDEX_FILE, indexed),
         Reader(
-            ".tests.json", results / TESTS_FILE, lambda: _Cache(results / TESTS_FILE).get("key"), number="unclustered"
+            ".tests.json",
+            results / TESTS_FILE,
+            lambda: KeptStandings(results / TESTS_FILE).get("key"),
+            number="unclustered",
         ),
         Reader("test-reads.jsonl", results / LEDGER, noted, number="samples"),
         Reader("study.json", study.record_path, study.load, number="seed"),

@@ -17,8 +17,9 @@ from sklearn.metrics import f1_score
 
 from ferbench.ranking import standing
 from ferbench.ranking.grouping import group
+from ferbench.ranking.kept_standings import KeptStandings
 from ferbench.ranking.leaderboard import diverged
-from ferbench.ranking.standing import ONE_SEED, TESTS_FILE, WITH_INTERVALS, _Cache, with_standings
+from ferbench.ranking.standing import ONE_SEED, TESTS_FILE, WITH_INTERVALS, with_standings
 from ferbench.report.leaderboard_notes import ranking_notes
 from ferbench.runs.index import summaries
 from ferbench.runs.predictions import Predictions
@@ -220,7 +221,7 @@ def test_a_cache_that_was_made_up_is_made_anew(tmp_path, three):
         document = json.loads(content)
         change(document["boards"][key])
         path.write_text(json.dumps(document).replace("Infinity", "1e999"))
-        assert change not in MADE_UP or _Cache(path).get(key) is None
+        assert change not in MADE_UP or KeptStandings(path).get(key) is None
     (again,) = ranked(tmp_path)
     pd.testing.assert_frame_equal(again.rows, first.rows)
 

@@ -25,7 +25,7 @@ def test_a_plan_is_read_as_it_was_written(path):
     assert replace(known, stated="") == PLAN
     assert not known.changed
     assert known.configurations == ["v1:c"]
-    assert list(known.evaluations) == ["0123456789ab", "ba9876543210"]
+    assert [run.evaluation for run in known.runs] == ["0123456789ab", "ba9876543210"]
 
 
 def test_comments_and_the_order_of_keys_change_nothing(path):

@@ -10,10 +10,10 @@ import pytest
 from listed import CLASSES, Listed, pack, picture
 
 from ferbench import Sample
+from ferbench.data.digests import stored_digest
 from ferbench.data.fit import StoredForm
 from ferbench.data.pack import Pack
 from ferbench.data.sample import Fit
-from ferbench.data.splits import stored_digest
 
 WIDE, SQUARE = (6, 12), (6, 6)
 
